@@ -1,0 +1,41 @@
+# The project's few verbs. `make help` lists them.
+SHELL := /bin/bash
+VENV := .venv
+PYTHON ?= python3
+GHARIAL := $(VENV)/bin/gharial
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-down test check format crds
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Install everything into .venv (part of demo and test)
+
+$(STAMP): pyproject.toml dev/setup.sh
+	@PYTHON=$(PYTHON) dev/setup.sh $(VENV)
+	@touch $@
+
+demo: setup ## From a bare machine to words through a real two-node cluster
+	@$(GHARIAL) demo
+
+demo-down: setup ## Stop the demo's cluster and leave nothing behind
+	@$(GHARIAL) cluster down
+
+check: setup ## Lint, types, layers and contracts: under a minute
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy cli operator server training dev
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/pytest -q tests/contracts
+
+test: check ## Every test, the real cluster included
+	$(VENV)/bin/pytest
+
+format: setup ## Format the code and mend what ruff can mend
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+crds: setup ## Write crds/ anew from the API models
+	$(VENV)/bin/python -m gharial_api.crd crds

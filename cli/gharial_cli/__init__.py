@@ -1,0 +1,1 @@
+"""The one command line: verbs are loaded only when they are called."""

@@ -1,0 +1,1 @@
+"""The operator: handlers -> snapshot -> policies (pure) -> specs (pure) -> apply (the only writer)."""

@@ -1,0 +1,1 @@
+"""The recogniser: features, model, state, decoding, tokenizer, checkpoint formats."""

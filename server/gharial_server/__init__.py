@@ -1,0 +1,1 @@
+"""The streaming server: engine (slots, scheduler, runner) and web (admission, WebSocket, HTTP)."""

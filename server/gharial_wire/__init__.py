@@ -1,0 +1,1 @@
+"""Formats that cross a wire: the stream protocol, the card protocol, licences. No sockets, no torch."""

@@ -1,0 +1,1 @@
+"""The model factory: data, fitting, validation, export, compilation, in that order."""
