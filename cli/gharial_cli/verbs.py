@@ -14,18 +14,12 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "serve": Verb("gharial_server.cli", "server", "Serve a model on the streaming API."),
-    "client": Verb(
-        "gharial_client.cli", "client", "Stream recordings to a server and show the words."
-    ),
-    "transcribe": Verb(
-        "gharial_asr.cli.transcribe", "server", "Decode files offline, without a server."
-    ),
+    "client": Verb("gharial_client.cli", "client", "Stream recordings to a server and show the words."),
+    "transcribe": Verb("gharial_asr.cli.transcribe", "server", "Decode files offline, without a server."),
     "operator": Verb("gharial_operator.cli", "operator", "Run the operator."),
     "agent": Verb("gharial_agent.cli", "agent", "Run a node's card agent."),
     "simcard": Verb("gharial_simcard.cli", "server", "Run simulated cards on this node."),
-    "licence": Verb(
-        "gharial_agent.licence_cli", "agent", "Issue, inspect and verify card licences."
-    ),
+    "licence": Verb("gharial_agent.licence_cli", "agent", "Issue, inspect and verify card licences."),
     "data": Verb("gharial_training.data.cli", "training", "Look into and prepare training data."),
     "train": Verb("gharial_training.fitting.cli", "training", "Train a model from speech shards."),
     "validate": Verb("gharial_training.validation.cli", "training", "Measure word error rates."),
@@ -34,13 +28,7 @@ VERBS: dict[str, Verb] = {
         "training",
         "Turn a training checkpoint into a hardware checkpoint.",
     ),
-    "compile": Verb(
-        "gharial_asr.cli.compile", "server", "Compile a hardware checkpoint into an int8 artefact."
-    ),
-    "cluster": Verb(
-        "gharial_cluster.cli", "dev", "Start and stop a real two-node Kubernetes on this machine."
-    ),
-    "demo": Verb(
-        "gharial_cluster.demo.cli", "dev", "Show the whole way, from a bare machine to words."
-    ),
+    "compile": Verb("gharial_asr.cli.compile", "server", "Compile a hardware checkpoint into an int8 artefact."),
+    "cluster": Verb("gharial_cluster.cli", "dev", "Start and stop a real two-node Kubernetes on this machine."),
+    "demo": Verb("gharial_cluster.demo.cli", "dev", "Show the whole way, from a bare machine to words."),
 }

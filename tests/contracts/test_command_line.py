@@ -20,9 +20,7 @@ def test_every_verb_has_a_help(verb: str) -> None:
 
 
 def test_an_unknown_verb_is_named_with_the_list_of_verbs() -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "gharial_cli", "flsah"], capture_output=True, text=True, timeout=60
-    )
+    shown = subprocess.run([sys.executable, "-m", "gharial_cli", "flsah"], capture_output=True, text=True, timeout=60)
     assert shown.returncode == 2
     assert "no verb 'flsah'" in shown.stderr
     assert "serve" in shown.stderr
@@ -30,7 +28,5 @@ def test_an_unknown_verb_is_named_with_the_list_of_verbs() -> None:
 
 def test_the_overview_loads_no_heavy_package() -> None:
     script = "import sys, gharial_cli.main as m; m.main(['--help']); print(sorted({'torch', 'kopf', 'kubernetes'} & set(sys.modules)))"
-    shown = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
-    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert shown.stdout.strip().endswith("[]")
