@@ -27,6 +27,9 @@ def test_an_unknown_verb_is_named_with_the_list_of_verbs() -> None:
 
 
 def test_the_overview_loads_no_heavy_package() -> None:
-    script = "import sys, gharial_cli.main as m; m.main(['--help']); print(sorted({'torch', 'kopf', 'kubernetes'} & set(sys.modules)))"
+    script = (
+        "import sys, gharial_cli.main as m; m.main(['--help']);"
+        "print(sorted({'torch', 'kopf', 'kubernetes'} & set(sys.modules)))"
+    )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert shown.stdout.strip().endswith("[]")
