@@ -1,0 +1,1 @@
+"""The engine: many live streams share one batch of arithmetic."""

@@ -1,0 +1,149 @@
+"""What the rest of the server knows of the engine.
+
+Only plain data crosses this seam (numbers, strings, numpy arrays), so that the engine may live in a thread or in a
+process of its own.
+
+Threads: `Engine.open`, and every method of a `Stream`, may be called from any thread, and never wait for arithmetic.
+The methods of one stream are called from one thread at a time. A `Sink` is called on the engine's thread, once per
+step, with every event of that step for the streams it was given to: it must return at once (an event loop hands them
+over with `call_soon_threadsafe`) and must not raise.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32] | NDArray[np.int16]
+
+
+class EngineFullError(RuntimeError):
+    """Every slot is taken: refuse the stream (HTTP 503 with Retry-After) before it begins."""
+
+
+class EngineStoppedError(RuntimeError):
+    """The engine has stopped or its card is gone; no stream can be opened or fed."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word with its place in the stream: start and end in seconds, confidence in [0, 1]."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One reading of an interval. The transcript keeps its leading space; confidence lies in [0, 1]."""
+
+    transcript: str
+    confidence: float
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one 60 ms frame of audio yielded.
+
+    start, end: the interval in seconds since the stream began. alternatives: never empty, best first; greedy decoding
+    gives one, with an empty transcript where nothing was said. Finals concatenate to the whole transcript. The answer
+    with `closing` is the stream's last: it follows `Stream.finish` and frees the slot.
+    """
+
+    start: float
+    end: float
+    is_provisional: bool
+    alternatives: tuple[Alternative, ...]
+    closing: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The stream cannot go on (the card died, the arithmetic failed); nothing follows. Its slot is free."""
+
+    reason: str
+
+
+Event = Answer | Failed
+Sink = Callable[[Sequence[tuple[int, Event]]], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch, for the metrics: rows in it, seconds it took, and for each row the seconds from the frame's last
+    sample (or the end of the stream) coming in to its answer going out."""
+
+    rows: int
+    seconds: float
+    latencies: tuple[float, ...]
+    audio_seconds: float
+
+
+Observer = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is being served. digest: sha256 of the artefact or checkpoint file, in hex."""
+
+    name: str
+    version: str
+    language: str
+    digest: str
+    backend: str
+
+
+class Stream(Protocol):
+    """One live stream. `id` is unique in the engine's life and names the stream in the sink's events."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def backlog_seconds(self) -> float:
+        """Audio pushed and not yet decoded. Who reads from a socket stops reading while this is large."""
+
+    def push(self, samples: Samples) -> None:
+        """Appends 16 kHz mono samples (shape (n,), int16 or float32 in [-1, 1]), in chunks of any length.
+
+        Pushing to a stream that is finished, closed or failed does nothing.
+        """
+
+    def finish(self) -> None:
+        """The audio has ended: the rest is padded with silence and decoded, and a closing answer follows."""
+
+    def close(self) -> None:
+        """Drops the stream at once (the client went away). No further event comes after the step under way."""
+
+
+class Engine(Protocol):
+    """Batches live streams. Made by `gharial_server.engine.build`; runs until `stop`."""
+
+    @property
+    def capacity(self) -> int:
+        """Streams at once."""
+
+    @property
+    def active(self) -> int:
+        """Streams open now."""
+
+    @property
+    def alive(self) -> bool:
+        """False once the engine has stopped or failed: the pod is no longer healthy."""
+
+    @property
+    def frame_seconds(self) -> float: ...
+
+    @property
+    def model(self) -> ModelInfo: ...
+
+    def open(self, sink: Sink) -> Stream:
+        """Takes a slot. Raises EngineFullError or EngineStoppedError."""
+
+    def stop(self) -> None:
+        """Fails the streams still open, frees card and memory; waits for the engine's thread."""
