@@ -27,8 +27,9 @@ def test_source_roots_are_no_packages(root: str) -> None:
 
 
 def test_import_operator_from_the_root_gives_the_standard_library() -> None:
+    script = "import sys; sys.modules.pop('operator', None); import operator; print(operator.__file__)"
     found = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.modules.pop('operator'); import operator; print(operator.__file__)"],
+        [sys.executable, "-c", script],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert found.stdout.strip().startswith(sys.base_prefix)
