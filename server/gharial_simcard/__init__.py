@@ -1,1 +1,1 @@
-"""The simulated card: a process that behaves like a PCI card, down to its flash, licence and capacity."""
+"""Simulated cards: hardware that a node without any can be given, faithful in what an operator has to deal with."""
