@@ -1,0 +1,168 @@
+"""The compiled artefact (`.gharial`): one safetensors file with everything that recognition needs.
+
+Tensors: int8 matrices as NAME.values with NAME.scale (one float32 per row), biases and mel statistics in float32, the
+SentencePiece model as bytes. The header's metadata says format, version, configuration and precision. The file is
+memory-mapped; its digest is the sha256 of its bytes. docs/reference/artefact.md lists every name.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gharial_asr.compilation import CompiledModel, Precision
+from gharial_asr.config import RnntConfig
+from gharial_asr.inference.dense import Int8Weight, Weight
+from gharial_asr.inference.lstm import LayerWeights
+from gharial_asr.inference.network import NetworkWeights, Projection
+from gharial_asr.tokenizer import Tokenizer
+
+FORMAT = "gharial-artefact"
+FORMAT_VERSION = 1
+
+
+class ArtefactError(ValueError):
+    """A file that is no usable artefact. The message names the file, what is wrong and the remedy."""
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def looks_like_artefact(path: Path) -> bool:
+    """True for a safetensors file: eight bytes of length, then JSON. A torch checkpoint is a zip file or a pickle."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def write_artefact(model: CompiledModel, path: Path) -> str:
+    """Writes an int8 model; the file appears whole or not at all. Returns its digest."""
+    tensors: dict[str, Tensor] = {}
+
+    def put(name: str, weight: Weight) -> None:
+        if not isinstance(weight, Int8Weight):
+            raise ValueError("an artefact holds int8 weights; compile the checkpoint with precision int8")
+        tensors[f"{name}.values"] = weight.values.contiguous()
+        tensors[f"{name}.scale"] = weight.scale.contiguous()
+
+    weights = model.weights
+    for name, layers in (("pre", weights.pre), ("post", weights.post), ("prediction", weights.prediction)):
+        for i, layer in enumerate(layers):
+            put(f"{name}.{i}.recurrent", layer.recurrent)
+            if layer.inputs is not None:
+                put(f"{name}.{i}.inputs", layer.inputs)
+            tensors[f"{name}.{i}.bias"] = layer.bias.contiguous()
+    for name in ("joint_encoder", "joint_prediction", "joint_output"):
+        projection: Projection = getattr(weights, name)
+        put(name, projection.weight)
+        tensors[f"{name}.bias"] = projection.bias.contiguous()
+    put("embedding", weights.embedding)
+    tensors["mel_mean"] = model.mel_mean.contiguous()
+    tensors["mel_variance"] = model.mel_variance.contiguous()
+    tensors["sentencepiece"] = torch.frombuffer(bytearray(model.tokenizer.model), dtype=torch.uint8)
+    metadata = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "precision": model.precision,
+        "model_version": model.version,
+        "rnnt_config": json.dumps(model.config.model_dump(mode="json"), sort_keys=True),
+    }
+    partial = path.with_name(path.name + ".part")
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+    return file_digest(path)
+
+
+def read_artefact(path: Path, precision: Precision = "int8") -> CompiledModel:
+    """Maps an artefact into memory and checks it. Raises ArtefactError, OSError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ArtefactError(f"{path} is damaged ({error}); compile it again with `gharial compile`") from error
+    try:
+        return _Reader(tensors, precision).model(metadata, file_digest(path))
+    except ArtefactError as error:
+        raise ArtefactError(f"{path}: {error}; compile it again with `gharial compile`") from error
+
+
+@dataclass(frozen=True)
+class _Reader:
+    tensors: dict[str, Tensor]
+    precision: Precision
+
+    def model(self, metadata: dict[str, str], digest: str) -> CompiledModel:
+        if metadata.get("format") != FORMAT:
+            raise ArtefactError(f"the header does not say it is a {FORMAT}")
+        if metadata.get("format_version") != str(FORMAT_VERSION):
+            raise ArtefactError(f"format version {metadata.get('format_version')}, this program reads {FORMAT_VERSION}")
+        try:
+            config = RnntConfig.model_validate_json(metadata.get("rnnt_config", ""))
+            tokenizer = Tokenizer(self.take("sentencepiece", torch.uint8, None).numpy().tobytes())
+        except ValidationError as error:
+            raise ArtefactError(f"rnnt_config: {error.errors()[0]['msg']}") from error
+        except ValueError as error:
+            raise ArtefactError(str(error)) from error
+        if tokenizer.size != config.tokenizer.vocab_size:
+            raise ArtefactError(f"{tokenizer.size} pieces, but rnnt_config says {config.tokenizer.vocab_size}")
+        filters = config.input_val.filterbank_features.n_filt
+        return CompiledModel(
+            config=config,
+            precision=self.precision,
+            weights=self.weights(config),
+            mel_mean=self.take("mel_mean", torch.float32, (filters,)),
+            mel_variance=self.take("mel_variance", torch.float32, (filters,)),
+            tokenizer=tokenizer,
+            version=metadata.get("model_version", ""),
+            digest=digest,
+        )
+
+    def take(self, name: str, dtype: torch.dtype, shape: tuple[int, ...] | None) -> Tensor:
+        tensor = self.tensors.get(name)
+        if tensor is None:
+            raise ArtefactError(f"{name} is missing")
+        if tensor.dtype != dtype or (shape is not None and tuple(tensor.shape) != shape):
+            raise ArtefactError(f"{name} is {tensor.dtype} {tuple(tensor.shape)}, not {dtype} {shape}")
+        return tensor
+
+    def weight(self, name: str, rows: int, columns: int) -> Weight:
+        values = self.take(f"{name}.values", torch.int8, (rows, columns))
+        weight = Int8Weight(values, self.take(f"{name}.scale", torch.float32, (rows,)))
+        return weight if self.precision == "int8" else weight.dequantised()
+
+    def projection(self, name: str, rows: int, columns: int) -> Projection:
+        return Projection(self.weight(name, rows, columns), self.take(f"{name}.bias", torch.float32, (rows,)))
+
+    def stack(self, name: str, layers: int, inputs: int, hidden: int, bounded: bool) -> tuple[LayerWeights, ...]:
+        def layer(i: int) -> LayerWeights:
+            rows, columns, prefix = 4 * hidden, inputs if i == 0 else hidden, f"{name}.{i}"
+            bias = self.take(f"{prefix}.bias", torch.float32, (rows,))
+            if bounded or i > 0:
+                return LayerWeights(self.weight(f"{prefix}.recurrent", rows, columns + hidden), None, bias)
+            apart = self.weight(f"{prefix}.inputs", rows, columns)
+            return LayerWeights(self.weight(f"{prefix}.recurrent", rows, hidden), apart, bias)
+
+        return tuple(layer(i) for i in range(layers))
+
+    def weights(self, config: RnntConfig) -> NetworkWeights:
+        sizes = config.rnnt
+        encoder, prediction, joint = sizes.enc_n_hid, sizes.pred_n_hid, sizes.joint_n_hid
+        stacked = encoder * sizes.enc_stack_time_factor
+        return NetworkWeights(
+            pre=self.stack("pre", sizes.enc_pre_rnn_layers, sizes.in_feats, encoder, bounded=False),
+            post=self.stack("post", sizes.enc_post_rnn_layers, stacked, encoder, bounded=True),
+            prediction=self.stack("prediction", sizes.pred_rnn_layers, prediction, prediction, bounded=False),
+            embedding=self.weight("embedding", config.blank, prediction),
+            joint_encoder=self.projection("joint_encoder", joint, encoder),
+            joint_prediction=self.projection("joint_prediction", joint, prediction),
+            joint_output=self.projection("joint_output", config.n_classes, joint),
+        )

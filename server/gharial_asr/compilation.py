@@ -1,0 +1,97 @@
+"""From a hardware checkpoint to what the engine runs: rows reordered, matrices joined and, for int8, quantised."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gharial_asr.checkpoint import HardwareCheckpoint
+from gharial_asr.config import RnntConfig
+from gharial_asr.inference.dense import Weight, quantise_weight
+from gharial_asr.inference.lstm import LayerWeights
+from gharial_asr.inference.network import NetworkWeights, Projection
+from gharial_asr.tokenizer import Tokenizer
+
+Precision = Literal["float32", "int8"]
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model ready for the engine. digest: sha256 in hex of the file it came from, empty for one made in memory."""
+
+    config: RnntConfig
+    precision: Precision
+    weights: NetworkWeights
+    mel_mean: Tensor
+    mel_variance: Tensor
+    tokenizer: Tokenizer
+    version: str
+    digest: str = ""
+
+
+def compile_checkpoint(checkpoint: HardwareCheckpoint, precision: Precision, digest: str = "") -> CompiledModel:
+    """Arranges the checkpoint's weights for the engine."""
+    return CompiledModel(
+        config=checkpoint.config,
+        precision=precision,
+        weights=_network_weights(checkpoint.config, checkpoint.state_dict, precision),
+        mel_mean=checkpoint.mel_mean.float(),
+        mel_variance=checkpoint.mel_variance.float(),
+        tokenizer=checkpoint.tokenizer,
+        version=checkpoint.version,
+        digest=digest,
+    )
+
+
+def _network_weights(config: RnntConfig, state: dict[str, Tensor], precision: Precision) -> NetworkWeights:
+    def convert(weight_NK: Tensor) -> Weight:
+        return quantise_weight(weight_NK.float()) if precision == "int8" else weight_NK.float().contiguous()
+
+    def stack(prefix: str, layers: int, bounded: bool) -> tuple[LayerWeights, ...]:
+        """bounded: the first layer's inputs are hidden states too, within -1..1."""
+        return tuple(layer(f"{prefix}.lstm", i, joined=bounded or i > 0) for i in range(layers))
+
+    def layer(prefix: str, index: int, joined: bool) -> LayerWeights:
+        def rows(name: str) -> Tensor:
+            return _sigmoids_first(state[f"{prefix}.{name}_l{index}"].float())
+
+        bias = rows("bias_ih") + rows("bias_hh")
+        if joined:
+            return LayerWeights(convert(torch.cat((rows("weight_ih"), rows("weight_hh")), 1)), None, bias)
+        return LayerWeights(convert(rows("weight_hh")), convert(rows("weight_ih")), bias)
+
+    def projection(name: str) -> Projection:
+        return Projection(convert(state[f"{name}.weight"]), state[f"{name}.bias"].float())
+
+    sizes = config.rnnt
+    return NetworkWeights(
+        pre=stack("encoder.pre_rnn", sizes.enc_pre_rnn_layers, bounded=False),
+        post=stack("encoder.post_rnn", sizes.enc_post_rnn_layers, bounded=True),
+        prediction=stack("prediction.dec_rnn", sizes.pred_rnn_layers, bounded=False),
+        embedding=convert(state["prediction.embed.weight"]),
+        joint_encoder=projection("joint_enc"),
+        joint_prediction=projection("joint_pred"),
+        joint_output=projection("joint_net.2"),
+    )
+
+
+def _sigmoids_first(rows_4H: Tensor) -> Tensor:
+    """torch orders gates input, forget, candidate, output; the engine input, forget, output, candidate."""
+    gate_in, gate_forget, candidate, gate_out = rows_4H.chunk(4)
+    return torch.cat((gate_in, gate_forget, gate_out, candidate))
+
+
+def load_model(path: Path, precision: Precision = "int8") -> CompiledModel:
+    """Reads a hardware checkpoint or a compiled artefact, told apart by their first bytes.
+
+    An artefact holds int8 weights; with precision float32 they are used as they are, in float32 arithmetic.
+    Raises CheckpointError or ArtefactError, OSError.
+    """
+    from gharial_asr.artefact import file_digest, looks_like_artefact, read_artefact
+    from gharial_asr.checkpoint import load_hardware_checkpoint
+
+    if looks_like_artefact(path):
+        return read_artefact(path, precision)
+    return compile_checkpoint(load_hardware_checkpoint(path), precision, file_digest(path))

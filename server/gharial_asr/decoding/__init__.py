@@ -1,0 +1,1 @@
+"""From encoder outputs to tokens, and from tokens to words."""

@@ -1,0 +1,64 @@
+"""Greedy RNN-T decoding of one encoder output of many streams.
+
+Shapes: B streams, R rows still emitting, J joint size, K classes, N tokens emitted.
+
+All rows ask the joint at once; rows whose best class is a token go on and ask again, rows whose best is the blank are
+done (label looping; V. Bataev et al., 2024, for one frame). The prediction network runs for rows that emitted only.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gharial_asr.inference.network import Network
+from gharial_asr.state import Prediction
+
+MAX_SYMBOLS = 30
+"""Tokens that one encoder output may emit at most."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What one step emitted, row by row and in order within a row.
+
+    counts int64 (B,): tokens of each row; tokens int64 (N,); probabilities float32 (N,): its softmax when it won.
+    """
+
+    counts: Tensor
+    tokens: Tensor
+    probabilities: Tensor
+
+
+def decode_greedy(network: Network, f_BJ: Tensor, state: Prediction) -> Decoded:
+    """Emits the tokens of one projected encoder output; the prediction state (B rows) changes in place."""
+    rows_R = torch.arange(f_BJ.shape[0])
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    for _ in range(MAX_SYMBOLS):
+        logits_RK = network.logits(f_BJ[rows_R], state.projected[rows_R])
+        best_R = logits_RK.argmax(1)
+        emitting_R = (best_R != network.config.blank).nonzero().squeeze(1)
+        if emitting_R.numel() == 0:
+            break
+        logits_RK, tokens_R, rows_R = logits_RK[emitting_R], best_R[emitting_R], rows_R[emitting_R]
+        chosen_R = logits_RK.gather(1, tokens_R[:, None]).squeeze(1)
+        found.append((rows_R, tokens_R, (chosen_R - logits_RK.logsumexp(1)).exp()))
+        advance(network, tokens_R, rows_R, state)
+    return _by_row(found, f_BJ.shape[0])
+
+
+def advance(network: Network, tokens_R: Tensor, rows_R: Tensor, state: Prediction) -> None:
+    """Lets the prediction network of some rows read one token each."""
+    before = state.recurrence.gather(rows_R)
+    projected_RJ = network.predict(network.embed(tokens_R), before.hidden, before.cell)
+    state.scatter(rows_R, Prediction(before, projected_RJ))
+
+
+def _by_row(found: list[tuple[Tensor, Tensor, Tensor]], batch: int) -> Decoded:
+    """Sorts tokens that were found in rounds by row; within a row the rounds' order stays."""
+    if not found:
+        none = torch.zeros(0, dtype=torch.long)
+        return Decoded(torch.zeros(batch, dtype=torch.long), none, torch.zeros(0))
+    rows_N, tokens_N, probabilities_N = (torch.cat(parts) for parts in zip(*found, strict=True))
+    order_N = rows_N.argsort(stable=True)
+    return Decoded(torch.bincount(rows_N, minlength=batch), tokens_N[order_N], probabilities_N[order_N])

@@ -1,0 +1,116 @@
+"""Runners: the arithmetic behind the engine, for slots that the engine manages.
+
+Only plain data crosses a runner's calls, so a runner may be in this process (`LocalRunner`) or a card behind a socket.
+A runner is used by one thread. Shapes: B streams of a batch, N samples of a step.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gharial_asr.compilation import CompiledModel
+from gharial_asr.decoding.greedy import decode_greedy
+from gharial_asr.features import Features
+from gharial_asr.inference.network import Network
+from gharial_asr.state import SlotStates
+from gharial_asr.streaming import StreamingFeatures
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step of some slots: slots (B,) int32 without repeats, generations (B,) uint32, samples (B, N) float32."""
+
+    slots: NDArray[np.int32]
+    generations: NDArray[np.uint32]
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Emissions:
+    """What a step emitted: counts (B,) int32 tokens per row; tokens int32 and probabilities float32 of all rows in
+    the batch's order."""
+
+    counts: NDArray[np.int32]
+    tokens: NDArray[np.int32]
+    probabilities: NDArray[np.float32]
+
+
+class Runner(Protocol):
+    """Arithmetic on slots."""
+
+    @property
+    def slots(self) -> int:
+        """How many streams it holds at once."""
+
+    @property
+    def step_samples(self) -> int:
+        """Samples in one step (960: 60 ms at 16 kHz)."""
+
+    def open(self, slot: int, generation: int) -> None:
+        """Makes a slot as new for a stream named by a generation other than 0."""
+
+    def free(self, slot: int) -> None:
+        """Takes a slot from its stream."""
+
+    def step(self, batch: Batch) -> Emissions:
+        """One step of audio of each stream named. Raises StaleSlotError; a card may raise OSError and CardError."""
+
+    def close(self) -> None:
+        """Frees what the runner holds; it is not used afterwards."""
+
+
+class LocalRunner:
+    """Runs a compiled model on this machine's processor, in the calling thread (and torch's)."""
+
+    def __init__(self, model: CompiledModel, slots: int) -> None:
+        self._network = Network(model.config, model.weights)
+        features = Features(model.config, model.mel_mean, model.mel_variance)
+        self._front_end = StreamingFeatures(features)
+        with torch.inference_mode():
+            self.states = SlotStates(self._network, slots, self._front_end.history_samples)
+
+    @property
+    def slots(self) -> int:
+        return self.states.slots
+
+    @property
+    def step_samples(self) -> int:
+        return self._front_end.step_samples
+
+    @property
+    def bytes_per_stream(self) -> int:
+        """Memory of one stream's state."""
+        return self.states.bytes_per_slot
+
+    @torch.inference_mode()
+    def open(self, slot: int, generation: int) -> None:
+        self.states.open(slot, generation)
+
+    def free(self, slot: int) -> None:
+        self.states.close(slot)
+
+    @torch.inference_mode()
+    def step(self, batch: Batch) -> Emissions:
+        states = self.states
+        states.check(batch.slots.tolist(), batch.generations.tolist())
+        slots_B = torch.from_numpy(batch.slots.astype(np.int64))
+        x_BSF, history_BN = self._front_end.step(torch.from_numpy(batch.samples), states.history_SN[slots_B])
+        pre, post = states.pre.gather(slots_B), states.post.gather(slots_B)
+        prediction = states.prediction.gather(slots_B)
+        f_BJ = self._network.encode(x_BSF, (pre.hidden, pre.cell), (post.hidden, post.cell))
+        decoded = decode_greedy(self._network, f_BJ, prediction)
+        states.history_SN[slots_B] = history_BN
+        states.pre.scatter(slots_B, pre)
+        states.post.scatter(slots_B, post)
+        states.prediction.scatter(slots_B, prediction)
+        return Emissions(
+            decoded.counts.to(torch.int32).numpy(),
+            decoded.tokens.to(torch.int32).numpy(),
+            decoded.probabilities.numpy(),
+        )
+
+    def close(self) -> None:
+        """Nothing to free: memory goes with the object."""

@@ -1,0 +1,118 @@
+"""The state of every slot, in tensors allocated once.
+
+Shapes: S slots, B streams of a batch, L layers, H hidden size, P prediction size, J joint size, N samples.
+
+A slot is one stream's place. `open` makes it as new and gives it a generation; a step for another generation is
+refused, so a slot that was given on never sees its former stream's audio nor gives it answers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gharial_asr.inference.network import Network
+
+
+class StaleSlotError(RuntimeError):
+    """A step named a slot that is closed or belongs to another stream by now."""
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """Hidden and cell states of a stack, (L, B, H) each."""
+
+    hidden: Tensor
+    cell: Tensor
+
+    @classmethod
+    def zeros(cls, layers: int, rows: int, size: int) -> "Recurrence":
+        """The state of streams that have not begun."""
+        return cls(torch.zeros(layers, rows, size), torch.zeros(layers, rows, size))
+
+    def gather(self, rows_B: Tensor) -> "Recurrence":
+        """A copy of some rows."""
+        return Recurrence(self.hidden.index_select(1, rows_B), self.cell.index_select(1, rows_B))
+
+    def scatter(self, rows_B: Tensor, values: "Recurrence") -> None:
+        """Puts rows back."""
+        self.hidden.index_copy_(1, rows_B, values.hidden)
+        self.cell.index_copy_(1, rows_B, values.cell)
+
+    def clear(self, row: int) -> None:
+        """Makes one row as new."""
+        self.hidden[:, row] = 0
+        self.cell[:, row] = 0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The prediction network's state and its last output projected for the joint, (B, J)."""
+
+    recurrence: Recurrence
+    projected: Tensor
+
+    def gather(self, rows_B: Tensor) -> "Prediction":
+        """A copy of some rows."""
+        return Prediction(self.recurrence.gather(rows_B), self.projected.index_select(0, rows_B))
+
+    def scatter(self, rows_B: Tensor, values: "Prediction") -> None:
+        """Puts rows back."""
+        self.recurrence.scatter(rows_B, values.recurrence)
+        self.projected.index_copy_(0, rows_B, values.projected)
+
+
+class SlotStates:
+    """All slots' states: audio history, encoder and prediction network."""
+
+    def __init__(self, network: Network, slots: int, history_samples: int) -> None:
+        sizes = network.config.rnnt
+        self.generations = [0] * slots
+        self.history_SN = torch.zeros(slots, history_samples)
+        self.pre = Recurrence.zeros(sizes.enc_pre_rnn_layers, slots, sizes.enc_n_hid)
+        self.post = Recurrence.zeros(sizes.enc_post_rnn_layers, slots, sizes.enc_n_hid)
+        self._start = self._after_start(network)
+        recurrence = Recurrence.zeros(sizes.pred_rnn_layers, slots, sizes.pred_n_hid)
+        self.prediction = Prediction(recurrence, torch.zeros(slots, sizes.joint_n_hid))
+
+    @staticmethod
+    def _after_start(network: Network) -> Prediction:
+        """The prediction network after it has read the start of a sequence, one row."""
+        sizes = network.config.rnnt
+        recurrence = Recurrence.zeros(sizes.pred_rnn_layers, 1, sizes.pred_n_hid)
+        projected_1J = network.predict(torch.zeros(1, sizes.pred_n_hid), recurrence.hidden, recurrence.cell)
+        return Prediction(recurrence, projected_1J)
+
+    @property
+    def slots(self) -> int:
+        """How many slots there are."""
+        return len(self.generations)
+
+    @property
+    def bytes_per_slot(self) -> int:
+        """Memory that one stream's state takes."""
+        recurrences = (self.pre, self.post, self.prediction.recurrence)
+        tensors = [self.history_SN, self.prediction.projected]
+        tensors += [tensor for r in recurrences for tensor in (r.hidden, r.cell)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors) // self.slots
+
+    def open(self, slot: int, generation: int) -> None:
+        """Makes a slot as new and gives it to a stream. generation must not be 0, which means closed."""
+        self.history_SN[slot] = 0
+        self.pre.clear(slot)
+        self.post.clear(slot)
+        self.prediction.scatter(torch.tensor([slot]), self._start)
+        self.generations[slot] = generation
+
+    def close(self, slot: int) -> None:
+        """Takes the slot from its stream."""
+        self.generations[slot] = 0
+
+    def check(self, slots: Sequence[int], generations: Sequence[int]) -> None:
+        """Raises StaleSlotError when a slot is not of the generation named, or is named twice."""
+        for slot, generation in zip(slots, generations, strict=True):
+            if not 0 <= slot < self.slots or generation == 0 or self.generations[slot] != generation:
+                raise StaleSlotError(f"slot {slot} is not open for generation {generation}")
+        if len(set(slots)) != len(slots):
+            raise StaleSlotError("a batch holds one frame of a slot, not more")
