@@ -1,0 +1,1 @@
+"""The programs of the box: which, from where, built or fetched once."""
