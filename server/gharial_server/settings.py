@@ -1,0 +1,48 @@
+"""What `gharial serve` is told, checked when it starts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gharial_wire.models import ModelIdentity
+
+BACKENDS = ("cpu", "card", "null")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All options of the server. Times are in seconds; headroom and capacity are streams."""
+
+    checkpoint: str | None = None
+    sha256: str | None = None
+    cache: Path = Path("/var/lib/gharial/models")
+    backend: str = "cpu"
+    identity: ModelIdentity = ModelIdentity()
+    host: str = "0.0.0.0"
+    port: int = 3030
+    http_port: int = 8080
+    capacity: int | None = None
+    threads: int = 1
+    ready_headroom: int = 0
+    retry_after: int = 1
+    drain_timeout: float = 3600.0
+    idle_timeout: float = 60.0
+    write_timeout: float = 20.0
+    ping_timeout: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ValueError(f"--backend is {self.backend!r}; give one of {', '.join(BACKENDS)}")
+        if self.backend != "null" and not self.checkpoint:
+            raise ValueError("--checkpoint is missing; give a path or an http(s) URL (only --backend null needs none)")
+        if self.capacity is not None and self.capacity < 1:
+            raise ValueError(f"--capacity is {self.capacity}; give at least 1 stream")
+        if self.threads < 1:
+            raise ValueError(f"--threads is {self.threads}; give at least 1")
+        if self.ready_headroom < 0 or (self.capacity is not None and self.ready_headroom >= self.capacity):
+            raise ValueError("--ready-headroom must lie between 0 and one less than --capacity, or no stream ever comes")
+        if self.sha256 is not None and not _is_sha256(self.sha256):
+            raise ValueError(f"--sha256 is {self.sha256!r}; give 64 hexadecimal digits")
+
+
+def _is_sha256(text: str) -> bool:
+    return len(text) == 64 and all(c in "0123456789abcdef" for c in text.lower())

@@ -1,0 +1,73 @@
+"""Answers as they travel: one JSON object per text frame.
+
+The fields and their order are those of the CAIMAN-ASR documentation ("Response Frames"). Published clients read
+`alternatives[0]` of every answer, so there is always at least one alternative, even an empty one.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# Times are shown to the millisecond, confidences to four places.
+_TIME_PLACES = 3
+_CONFIDENCE_PLACES = 4
+
+
+class AnswerError(ValueError):
+    """What the server sent is no answer of the documented form."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One reading of an interval; the transcript keeps its leading space, confidence lies in [0, 1]."""
+
+    transcript: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: the interval in seconds since the stream began, and its readings, best first."""
+
+    start: float
+    end: float
+    is_provisional: bool
+    alternatives: tuple[Alternative, ...]
+
+    @property
+    def transcript(self) -> str:
+        """The best reading's text."""
+        return self.alternatives[0].transcript
+
+
+def encode_answer(start: float, end: float, is_provisional: bool, alternatives: Iterable[tuple[str, float]]) -> str:
+    """The JSON text of one answer; alternatives are (transcript, confidence), best first."""
+    shown = ", ".join(
+        f'{{"transcript": {json.dumps(transcript, ensure_ascii=False) if transcript else _EMPTY}, '
+        f'"confidence": {round(confidence, _CONFIDENCE_PLACES)!r}}}'
+        for transcript, confidence in alternatives
+    )
+    if not shown:
+        shown = '{"transcript": "", "confidence": 1.0}'
+    return (
+        f'{{"start": {round(start, _TIME_PLACES)!r}, "end": {round(end, _TIME_PLACES)!r}, '
+        f'"is_provisional": {"true" if is_provisional else "false"}, "alternatives": [{shown}]}}'
+    )
+
+
+_EMPTY = '""'
+
+
+def decode_answer(text: str | bytes) -> Answer:
+    """Reads one answer; fields that are not documented are ignored. Raises AnswerError."""
+    try:
+        fields = json.loads(text)
+        alternatives = tuple(
+            Alternative(str(each["transcript"]), float(each.get("confidence", 1.0))) for each in fields["alternatives"]
+        )
+        answer = Answer(float(fields["start"]), float(fields["end"]), bool(fields["is_provisional"]), alternatives)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AnswerError(f"the server sent something that is no answer: {text[:80]!r}") from error
+    if not alternatives:
+        raise AnswerError("the server sent an answer without alternatives")
+    return answer

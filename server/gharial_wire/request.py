@@ -1,0 +1,124 @@
+"""What a client asks for in the URL of its stream.
+
+Parameters and defaults are those of the CAIMAN-ASR documentation ("WebSocket API for Streaming
+Transcription"). A stream without `content_type` is taken as raw audio in the one supported format; a
+`content_type` that is given must be complete. The `;` inside it comes raw or as %3B: both are read.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from gharial_wire.audio import CHANNELS, SAMPLE_RATE
+
+STREAM_PATH = "/asr/v0.1/stream"
+SUBPROTOCOL = "stream.asr.api.myrtle.ai"
+LATEST = "latest"
+MAX_ALTERNATIVES = 100
+
+MEDIA_TYPE = "audio/x-raw"
+SAMPLE_FORMAT = "S16LE"
+CONTENT_TYPE = f"{MEDIA_TYPE};format={SAMPLE_FORMAT};channels={CHANNELS};rate={SAMPLE_RATE}"
+_CONTENT_PARAMETERS = {"format": SAMPLE_FORMAT, "channels": str(CHANNELS), "rate": str(SAMPLE_RATE)}
+
+# `api_key` belongs to a gateway in front of the server, which may leave it in the URL.
+_PARAMETERS = ("content_type", "model", "version", "lang", "alternatives", "api_key")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}")
+# How much of a client's own words an error repeats: logs and answers stay short.
+_ECHO = 40
+
+
+class RequestError(ValueError):
+    """The request is refused before the upgrade; `status` is the HTTP status (400 or 404)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """A request that is well formed. None stands for a parameter that was left out."""
+
+    model: str | None = None
+    version: str = LATEST
+    language: str | None = None
+    alternatives: int = 1
+
+
+def parse_target(target: str) -> StreamRequest:
+    """Reads the request target (path and query) of a WebSocket handshake.
+
+    Raises RequestError, whose message names the parameter and the values it may have.
+    """
+    path, _, query = target.partition("?")
+    if path != STREAM_PATH:
+        raise RequestError(404, f"no stream at {_shown(path)}; the stream is at {STREAM_PATH}")
+    given = _parse_query(query)
+    if "content_type" in given:
+        _check_content_type(given["content_type"])
+    return StreamRequest(
+        model=_matching("model", given.get("model"), _IDENTIFIER, "a model's name such as general"),
+        version=_matching("version", given.get("version"), _IDENTIFIER, "latest or a version such as v1") or LATEST,
+        language=_matching("lang", given.get("lang"), _LANGUAGE, "a BCP 47 language tag such as en"),
+        alternatives=_alternatives(given.get("alternatives", "1")),
+    )
+
+
+def _parse_query(query: str) -> dict[str, str]:
+    try:
+        # `;` is no separator here, so a raw one stays inside its value.
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", separator="&", max_num_fields=32)
+    except ValueError as error:  # not UTF-8, or too many fields
+        raise RequestError(400, "the query is no percent-encoded UTF-8 of at most 32 parameters") from error
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in _PARAMETERS:
+            raise RequestError(400, f"unknown parameter {_shown(name)}; known are {', '.join(_PARAMETERS)}")
+        if name in given:
+            raise RequestError(400, f"parameter {name} is given twice; give it once")
+        given[name] = value
+    return given
+
+
+def _check_content_type(value: str) -> None:
+    """Checks `audio/x-raw;format=S16LE;channels=1;rate=16000`, its parameters in any order and case."""
+    media, *parameters = (part.strip() for part in value.split(";"))
+    if media.lower() != MEDIA_TYPE:
+        raise RequestError(400, f"content_type is {_shown(media)}; supported is {MEDIA_TYPE}, as in {CONTENT_TYPE}")
+    given: dict[str, str] = {}
+    for parameter in parameters:
+        name, _, text = parameter.partition("=")
+        name = name.strip().lower()
+        if name not in _CONTENT_PARAMETERS:
+            known = ", ".join(_CONTENT_PARAMETERS)
+            raise RequestError(400, f"content_type has unknown parameter {_shown(name)}; known are {known}")
+        if name in given:
+            raise RequestError(400, f"content_type has {name} twice; give it once")
+        given[name] = text.strip()
+    for name, supported in _CONTENT_PARAMETERS.items():
+        if name not in given:
+            raise RequestError(400, f"content_type lacks {name}; give {name}={supported}, as in {CONTENT_TYPE}")
+        if given[name].upper() != supported:
+            raise RequestError(400, f"content_type has {name}={_shown(given[name])}; supported is {name}={supported}")
+
+
+def _matching(name: str, value: str | None, pattern: re.Pattern[str], expected: str) -> str | None:
+    if value is None:
+        return None
+    if not pattern.fullmatch(value):
+        raise RequestError(400, f"{name} is {_shown(value)}; give {expected}")
+    return value
+
+
+def _alternatives(value: str) -> int:
+    # isascii: str.isdigit alone would let other scripts' digits through.
+    if not (value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= MAX_ALTERNATIVES):
+        raise RequestError(400, f"alternatives is {_shown(value)}; give a whole number from 1 to {MAX_ALTERNATIVES}")
+    return int(value)
+
+
+def _shown(text: str) -> str:
+    """A client's words, safe to repeat in a header or a log line."""
+    return ascii(text[:_ECHO]) + ("…" if len(text) > _ECHO else "")

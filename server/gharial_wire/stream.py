@@ -1,0 +1,90 @@
+"""The server's side of one stream, without sockets: messages in, answers out, one Close at the end.
+
+    LISTENING --end of audio--> FINISHING --closing answer--> CLOSED
+        any phase --text frame, failure--> CLOSED
+
+Whatever comes after the end of audio is ignored; nothing goes out after the closing answer.
+"""
+
+import enum
+from collections.abc import Iterable
+
+from gharial_wire.answers import encode_answer
+from gharial_wire.audio import SampleJoiner
+from gharial_wire.closing import DONE, TEXT_FRAME, Close
+from gharial_wire.request import StreamRequest
+
+
+class Phase(enum.Enum):
+    """Where a stream stands."""
+
+    LISTENING = "listening"
+    FINISHING = "finishing"
+    CLOSED = "closed"
+
+
+class EndOfAudio(enum.Enum):
+    """The client has sent its empty binary frame."""
+
+    END = "end"
+
+
+END = EndOfAudio.END
+
+
+class ServerStream:
+    """Decides what each message means and which answers may still go out."""
+
+    def __init__(self, request: StreamRequest) -> None:
+        self.phase = Phase.LISTENING
+        self._alternatives = request.alternatives
+        self._joiner = SampleJoiner()
+        self._close: Close | None = None
+
+    @property
+    def close(self) -> Close | None:
+        """The Close to send, once there is one; the first reason stands."""
+        return self._close
+
+    def receive_binary(self, message: bytes) -> bytes | EndOfAudio:
+        """Takes one binary message: whole samples to decode (S16LE, possibly none), or END, which comes once."""
+        if self.phase is not Phase.LISTENING:
+            return b""
+        if not message:
+            self.phase = Phase.FINISHING
+            return END
+        return self._joiner.push(message)
+
+    def receive_text(self) -> None:
+        """Takes a text message: an error while audio is expected."""
+        if self.phase is Phase.LISTENING:
+            self.end(TEXT_FRAME)
+
+    def answer(
+        self,
+        start: float,
+        end: float,
+        is_provisional: bool,
+        alternatives: Iterable[tuple[str, float]],
+        closing: bool = False,
+    ) -> str | None:
+        """The message for one answer of the recogniser, or None when nothing may or need go out.
+
+        start, end: seconds since the stream began; alternatives: (transcript, confidence), best first. The
+        closing answer ends the stream; it is silent when the audio ended on a frame's border and no text is
+        left, so that a stream has one answer per 60 ms begun.
+        """
+        if self.phase is Phase.CLOSED:
+            return None
+        chosen = list(alternatives)[: self._alternatives]
+        if closing:
+            self.end(DONE)
+            if end <= start and not any(transcript for transcript, _ in chosen):
+                return None
+        return encode_answer(start, end, is_provisional, chosen)
+
+    def end(self, close: Close) -> None:
+        """Ends the stream with this Close, unless it has ended already."""
+        if self.phase is not Phase.CLOSED:
+            self.phase = Phase.CLOSED
+            self._close = close
