@@ -1,11 +1,11 @@
 """What `gharial serve` is told, checked when it starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gharial_wire.models import ModelIdentity
 
-BACKENDS = ("cpu", "card", "null")
+BACKENDS = ("null",)
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Settings:
     checkpoint: str | None = None
     sha256: str | None = None
     cache: Path = Path("/var/lib/gharial/models")
-    backend: str = "cpu"
-    identity: ModelIdentity = ModelIdentity()
+    backend: str = "null"
+    identity: ModelIdentity = field(default_factory=ModelIdentity)
     host: str = "0.0.0.0"
     port: int = 3030
     http_port: int = 8080
@@ -27,7 +27,6 @@ class Settings:
     drain_timeout: float = 3600.0
     idle_timeout: float = 60.0
     write_timeout: float = 20.0
-    ping_timeout: float = 20.0
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -39,7 +38,9 @@ class Settings:
         if self.threads < 1:
             raise ValueError(f"--threads is {self.threads}; give at least 1")
         if self.ready_headroom < 0 or (self.capacity is not None and self.ready_headroom >= self.capacity):
-            raise ValueError("--ready-headroom must lie between 0 and one less than --capacity, or no stream ever comes")
+            raise ValueError(
+                "--ready-headroom must lie between 0 and one less than --capacity, or no stream ever comes"
+            )
         if self.sha256 is not None and not _is_sha256(self.sha256):
             raise ValueError(f"--sha256 is {self.sha256!r}; give 64 hexadecimal digits")
 

@@ -43,8 +43,8 @@ class Answer:
 def encode_answer(start: float, end: float, is_provisional: bool, alternatives: Iterable[tuple[str, float]]) -> str:
     """The JSON text of one answer; alternatives are (transcript, confidence), best first."""
     shown = ", ".join(
-        f'{{"transcript": {json.dumps(transcript, ensure_ascii=False) if transcript else _EMPTY}, '
-        f'"confidence": {round(confidence, _CONFIDENCE_PLACES)!r}}}'
+        f'{{"transcript": {json.dumps(transcript, ensure_ascii=False)}, '
+        f'"confidence": {round(float(confidence), _CONFIDENCE_PLACES)!r}}}'
         for transcript, confidence in alternatives
     )
     if not shown:
@@ -53,9 +53,6 @@ def encode_answer(start: float, end: float, is_provisional: bool, alternatives: 
         f'{{"start": {round(start, _TIME_PLACES)!r}, "end": {round(end, _TIME_PLACES)!r}, '
         f'"is_provisional": {"true" if is_provisional else "false"}, "alternatives": [{shown}]}}'
     )
-
-
-_EMPTY = '""'
 
 
 def decode_answer(text: str | bytes) -> Answer:

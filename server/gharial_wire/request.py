@@ -121,4 +121,5 @@ def _alternatives(value: str) -> int:
 
 def _shown(text: str) -> str:
     """A client's words, safe to repeat in a header or a log line."""
-    return ascii(text[:_ECHO]) + ("…" if len(text) > _ECHO else "")
+    shown = ascii(text[: _ECHO + 1])
+    return shown if len(shown) <= _ECHO + 2 else f"{shown[:_ECHO]}…'"

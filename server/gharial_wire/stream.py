@@ -10,9 +10,12 @@ import enum
 from collections.abc import Iterable
 
 from gharial_wire.answers import encode_answer
-from gharial_wire.audio import SampleJoiner
+from gharial_wire.audio import SAMPLE_RATE, SampleJoiner
 from gharial_wire.closing import DONE, TEXT_FRAME, Close
 from gharial_wire.request import StreamRequest
+
+# Times are floats: an interval below this is empty.
+_HALF_A_SAMPLE = 0.5 / SAMPLE_RATE
 
 
 class Phase(enum.Enum):
@@ -45,6 +48,11 @@ class ServerStream:
     def close(self) -> Close | None:
         """The Close to send, once there is one; the first reason stands."""
         return self._close
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether audio is still expected."""
+        return self.phase is Phase.LISTENING
 
     def receive_binary(self, message: bytes) -> bytes | EndOfAudio:
         """Takes one binary message: whole samples to decode (S16LE, possibly none), or END, which comes once."""
@@ -79,7 +87,7 @@ class ServerStream:
         chosen = list(alternatives)[: self._alternatives]
         if closing:
             self.end(DONE)
-            if end <= start and not any(transcript for transcript, _ in chosen):
+            if end - start < _HALF_A_SAMPLE and not any(transcript for transcript, _ in chosen):
                 return None
         return encode_answer(start, end, is_provisional, chosen)
 

@@ -1,0 +1,35 @@
+"""Options that all sub-commands share: which server, which model, which key."""
+
+import argparse
+
+from gharial_client.target import stream_url
+
+
+def add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares where to stream to."""
+    server = parser.add_argument_group("server")
+    server.add_argument("--url", default="ws://localhost:3030", help="ws://HOST:PORT, or a whole URL (%(default)s)")
+    server.add_argument("--model", help="the model's name, such as general")
+    server.add_argument("--model-version", metavar="VERSION", help="the model's version, such as v1")
+    server.add_argument("--lang", help="the language, such as en")
+    server.add_argument("--header", action="append", default=[], metavar="NAME: VALUE",
+                        help="sent with the handshake, such as 'x-api-key: …'; may be given again")  # fmt: skip
+    server.add_argument("--patience", type=float, default=30.0, metavar="S",
+                        help="how long to go on trying to connect (%(default)s s)")  # fmt: skip
+    parser.add_argument("--debug", action="store_true", help="show a traceback with an error")
+
+
+def server_url(arguments: argparse.Namespace) -> str:
+    """The whole URL of a stream. Raises ValueError when --url is none."""
+    return stream_url(arguments.url, model=arguments.model, version=arguments.model_version, lang=arguments.lang)
+
+
+def server_headers(arguments: argparse.Namespace) -> dict[str, str]:
+    """The additional headers of the handshake. Raises ValueError when one has no colon."""
+    headers = {}
+    for text in arguments.header:
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip():
+            raise ValueError(f"--header is {text!r}; give NAME: VALUE")
+        headers[name.strip()] = value.strip()
+    return headers

@@ -1,0 +1,56 @@
+"""`gharial serve`: options in, exit status out."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from gharial_wire.models import ModelIdentity
+
+from gharial_server import logs
+from gharial_server.run import serve
+from gharial_server.settings import BACKENDS, Settings
+from gharial_server.termination import explain
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options; their defaults are those of Settings."""
+    d = Settings(backend="null")
+    model = parser.add_argument_group("model")
+    model.add_argument("--checkpoint", metavar="URI", help="a path, or an http(s) URL; .pt or .gharial")
+    model.add_argument("--sha256", metavar="HEX", help="refuse a checkpoint with another sha256")
+    model.add_argument("--cache", type=Path, default=d.cache, metavar="DIR", help="keeps fetched and compiled models")
+    model.add_argument("--name", default=d.identity.name, help="what clients call the model (%(default)s)")
+    model.add_argument("--version", default=d.identity.version, help="the model's version (%(default)s)")
+    model.add_argument("--language", default=d.identity.language, help="BCP 47 tag (%(default)s)")
+
+    engine = parser.add_argument_group("engine")
+    engine.add_argument("--backend", choices=BACKENDS, default=d.backend, help="%(default)s")
+    engine.add_argument("--capacity", type=int, metavar="N", help="streams at most (default: what the backend can do)")
+    engine.add_argument("--threads", type=int, default=d.threads, metavar="N", help="for arithmetic (%(default)s)")
+
+    streams = parser.add_argument_group("streams")
+    streams.add_argument("--host", default=d.host, help="address to listen on (%(default)s)")
+    streams.add_argument("--port", type=int, default=d.port, help="streams, /asr/v0.1/stream (%(default)s)")
+    streams.add_argument("--http-port", type=int, default=d.http_port, help="health, metrics, drain (%(default)s)")
+    streams.add_argument("--ready-headroom", type=int, default=d.ready_headroom, metavar="N",
+                         help="not ready while no more than N streams are free (%(default)s)")  # fmt: skip
+    streams.add_argument("--retry-after", type=int, default=d.retry_after, metavar="S",
+                         help="what a refused client is told to wait (%(default)s s)")  # fmt: skip
+    streams.add_argument("--drain-timeout", type=float, default=d.drain_timeout, metavar="S",
+                         help="after SIGTERM, how long live streams may go on (%(default)s s)")  # fmt: skip
+    streams.add_argument("--idle-timeout", type=float, default=d.idle_timeout, metavar="S",
+                         help="a stream without audio is closed after this (%(default)s s)")  # fmt: skip
+    streams.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--debug", action="store_true", help="show a traceback with an error")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until SIGTERM; what ends the server otherwise is raised, and told to Kubernetes."""
+    logs.configure(arguments.log_level)
+    given = vars(arguments)
+    identity = ModelIdentity(given["name"], given["version"], given["language"])
+    names = Settings.__dataclass_fields__.keys() - {"identity", "write_timeout"}
+    with explain():
+        settings = Settings(identity=identity, **{name: given[name] for name in names})
+        asyncio.run(serve(settings))
+    return 0

@@ -1,0 +1,130 @@
+"""The server's state: which phase it is in, which streams are open, and the way from the engine to them.
+
+Everything here lives on the event loop's thread, but `sink`, which the engine calls on its own.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from gharial_wire.closing import Close
+
+from gharial_server.admission import Load, Phase, Refusal, refuse, unready
+from gharial_server.engine.interface import Engine, EngineFullError, EngineStoppedError, Event, Stream
+from gharial_server.metrics import Metrics
+from gharial_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class OpenStream(Protocol):
+    """What the service knows of a stream that is open."""
+
+    def take(self, event: Event) -> None:
+        """Takes one event of the engine."""
+
+    def check(self, now: float) -> None:
+        """Looks after time limits; called about once a second."""
+
+    def end(self, close: Close) -> None:
+        """Ends the stream with this Close."""
+
+
+class Service:
+    """Admission, hand-over and drain of one server."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.engine: Engine | None = None
+        self.emptied = asyncio.Event()
+        self.emptied.set()
+        self._draining = False
+        self._open: set[OpenStream] = set()
+        self._fed: dict[int, OpenStream] = {}
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def phase(self) -> Phase:
+        """Where the server stands now."""
+        if self._draining:
+            return Phase.DRAINING
+        if self.engine is None:
+            return Phase.LOADING
+        return Phase.SERVING if self.engine.alive else Phase.FAILED
+
+    @property
+    def load(self) -> Load:
+        """Streams open and streams at most; nothing before the model is loaded."""
+        return Load(self.engine.active, self.engine.capacity) if self.engine else Load(0, 0)
+
+    @property
+    def unready(self) -> str | None:
+        """Why new streams should go elsewhere, or None."""
+        return unready(self.phase, self.load, self.settings.ready_headroom)
+
+    def serve(self, engine: Engine) -> None:
+        """The model is loaded: streams may come."""
+        self.engine = engine
+        log.info("ready", extra={"capacity": engine.capacity, "digest": engine.model.digest})
+
+    def drain(self) -> None:
+        """New streams are refused from now on; live ones go on."""
+        if not self._draining:
+            self._draining = True
+            log.info("draining", extra={"open": len(self._open)})
+
+    def admit(self) -> Stream | Refusal:
+        """Takes a place for a new stream, or says why there is none. Whoever got one must `attach` it."""
+        retry_after = self.settings.retry_after
+        verdict = refuse(self.phase, self.load, retry_after)
+        if verdict is None and self.engine is not None:
+            try:
+                return self.engine.open(self.sink)
+            except EngineFullError:
+                load = self.load
+                verdict = refuse(Phase.SERVING, Load(load.capacity, load.capacity), retry_after)
+            except EngineStoppedError:
+                verdict = refuse(Phase.FAILED, self.load, retry_after)
+        assert verdict is not None
+        return verdict
+
+    def attach(self, stream: Stream, session: OpenStream) -> None:
+        """From now on the session gets the stream's events, and `emptied` waits for it."""
+        self._fed[stream.id] = session
+        self._open.add(session)
+        self.emptied.clear()
+
+    def release(self, stream: Stream) -> None:
+        """Gives the place in the engine back; harmless when it is free already."""
+        if self._fed.pop(stream.id, None) is not None:
+            stream.close()
+
+    def forget(self, session: OpenStream) -> None:
+        """The session's connection is over."""
+        self._open.discard(session)
+        if not self._open:
+            self.emptied.set()
+
+    def close_all(self, close: Close) -> None:
+        """Ends every stream."""
+        for session in list(self._open):
+            session.end(close)
+
+    def check_all(self) -> None:
+        """Looks after every stream's time limits."""
+        now = time.monotonic()
+        for session in list(self._open):
+            session.check(now)
+
+    def sink(self, events: Sequence[tuple[int, Event]]) -> None:
+        """Called by the engine, on its thread, once per step."""
+        self._loop.call_soon_threadsafe(self._deliver, events)
+
+    def _deliver(self, events: Sequence[tuple[int, Event]]) -> None:
+        for number, event in events:
+            session = self._fed.get(number)
+            if session is not None:
+                session.take(event)

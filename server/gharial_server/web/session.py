@@ -1,0 +1,140 @@
+"""One live stream between its socket and the engine.
+
+The session reads no further while the engine has seconds of audio in hand or the client leaves its answers unread:
+so each stream's memory is bounded, and a client in a hurry is slowed by TCP alone.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Protocol
+
+import numpy as np
+from gharial_wire.audio import SAMPLE_BYTES, SAMPLE_RATE
+from gharial_wire.closing import FAILED, IDLE, SLOW_READER, Close
+from gharial_wire.request import StreamRequest
+from gharial_wire.stream import END, ServerStream
+
+from gharial_server.engine.interface import Answer, Event, Stream
+from gharial_server.service import Service
+
+log = logging.getLogger(__name__)
+
+# Audio that one stream may have waiting in the engine.
+MAX_BACKLOG_SECONDS = 10.0
+
+
+class Outlet(Protocol):
+    """The socket's side, as a session sees it."""
+
+    def send(self, text: str) -> None:
+        """Sends a text message without waiting."""
+
+    def close(self, close: Close) -> None:
+        """Begins the closing handshake without waiting; a second call does nothing."""
+
+    def abort(self) -> None:
+        """Drops the connection."""
+
+
+class Session:
+    """Feeds a stream's messages to the engine and its answers to the socket."""
+
+    def __init__(self, name: str, request: StreamRequest, stream: Stream, outlet: Outlet, service: Service) -> None:
+        self.name = name
+        self._protocol = ServerStream(request)
+        self._stream = stream
+        self._outlet = outlet
+        self._service = service
+        self._room = asyncio.Event()
+        self._began = time.monotonic()
+        self._clogged_since: float | None = None
+        self._answers = 0
+        self._samples = 0
+        self._heard_at = self._began
+        service.attach(stream, self)
+
+    def receive(self, message: str | bytes) -> None:
+        """Takes one message of the client."""
+        self._heard_at = time.monotonic()
+        if isinstance(message, str):
+            self._protocol.receive_text()
+            self._settle()
+            return
+        samples = self._protocol.receive_binary(message)
+        if samples is END:
+            self._stream.finish()
+        elif samples:
+            self._samples += len(samples) // SAMPLE_BYTES
+            self._stream.push(np.frombuffer(samples, dtype="<i2"))
+
+    async def room(self) -> None:
+        """Returns when there is room for another message."""
+        while self._protocol.close is None and self._is_stuffed():
+            self._room.clear()
+            await self._room.wait()
+
+    def take(self, event: Event) -> None:
+        """Takes one event of the engine."""
+        if isinstance(event, Answer):
+            alternatives = [(a.transcript, a.confidence) for a in event.alternatives]
+            text = self._protocol.answer(event.start, event.end, event.is_provisional, alternatives, event.closing)
+            if text is not None:
+                self._answers += 1
+                self._outlet.send(text)
+        else:
+            log.warning("the engine gave a stream up", extra={"stream": self.name, "reason": event.reason})
+            self._protocol.end(FAILED)
+        self._settle()
+
+    def end(self, close: Close) -> None:
+        """Ends the stream with this Close, unless it has ended already."""
+        self._protocol.end(close)
+        self._settle()
+
+    def clogged(self) -> None:
+        """The socket's buffer is full: the client does not read its answers."""
+        self._clogged_since = time.monotonic()
+
+    def unclogged(self) -> None:
+        """The socket's buffer has room again."""
+        self._clogged_since = None
+        self._room.set()
+
+    def check(self, now: float) -> None:
+        """Looks, now and then, after a client that reads nothing (dropped) or sends nothing (closed)."""
+        settings = self._service.settings
+        if self._clogged_since is not None and now - self._clogged_since > settings.write_timeout:
+            self.end(SLOW_READER)
+            self._outlet.abort()
+        elif now - self._heard_at > settings.idle_timeout and self._protocol.is_listening and not self._is_stuffed():
+            self.end(IDLE)
+
+    def gone(self, code: int, reason: str) -> None:
+        """The connection is over, whoever ended it: the place is free and one line says how it went."""
+        self._protocol.end(Close(1000))
+        self._service.release(self._stream)
+        self._service.forget(self)
+        self._room.set()
+        self._service.metrics.closed.labels(str(code)).inc()
+        log.info(
+            "stream closed",
+            extra={
+                "stream": self.name,
+                "code": code,
+                "reason": reason,
+                "audio_seconds": round(self._samples / SAMPLE_RATE, 2),
+                "seconds": round(time.monotonic() - self._began, 2),
+                "answers": self._answers,
+            },
+        )
+
+    def _is_stuffed(self) -> bool:
+        return self._clogged_since is not None or self._stream.backlog_seconds > MAX_BACKLOG_SECONDS
+
+    def _settle(self) -> None:
+        """After each change: look after the buffers, and close when the protocol says so."""
+        if self._protocol.close is not None:
+            self._service.release(self._stream)
+            self._outlet.close(self._protocol.close)
+        self._room.set()

@@ -1,0 +1,62 @@
+"""Real servers on real sockets. Faked: nothing. The engine is the null engine unless a test says otherwise."""
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from gharial_server.run import Running, running
+from gharial_server.settings import Settings
+from websockets.asyncio.client import ClientConnection, connect
+
+LOCAL: dict[str, Any] = {"backend": "null", "host": "127.0.0.1", "port": 0, "http_port": 0}
+TARGET = "/asr/v0.1/stream?content_type=audio/x-raw;format=S16LE;channels=1;rate=16000"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a test that is a coroutine on an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), 60))
+    return True
+
+
+class Harness:
+    """What the tests do with a server."""
+
+    @contextlib.asynccontextmanager
+    async def serve(self, **options: Any) -> AsyncIterator[Running]:
+        """A server with the null engine, loaded."""
+        async with running(Settings(**(LOCAL | options))) as server:
+            await asyncio.wait_for(server.loaded, 10)
+            yield server
+
+    def connect(self, server: Running, target: str = TARGET, **options: Any) -> connect:
+        """A plain connection to the server's stream."""
+        return connect(f"ws://127.0.0.1:{server.port}{target}", proxy=None, compression=None, **options)
+
+    async def end(self, connection: ClientConnection) -> list[str]:
+        """Sends the end of stream and returns all answers up to the Close frame."""
+        await connection.send(b"")
+        return [str(message) async for message in connection]
+
+    async def get(self, server: Running, path: str, method: str = "GET") -> httpx.Response:
+        """One request to the operations endpoint."""
+        async with httpx.AsyncClient() as client:
+            return await client.request(method, f"http://127.0.0.1:{server.http_port}{path}")
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Waits for a condition; fails when it does not come."""
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def harness() -> Harness:
+    return Harness()
