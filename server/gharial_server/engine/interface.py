@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from gharial_asr.decoding.words import Word
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32] | NDArray[np.int16]
@@ -28,18 +29,12 @@ class EngineStoppedError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Word:
-    """A word with its place in the stream: start and end in seconds, confidence in [0, 1]."""
-
-    text: str
-    start: float
-    end: float
-    confidence: float
-
-
-@dataclass(frozen=True)
 class Alternative:
-    """One reading of an interval. The transcript keeps its leading space; confidence lies in [0, 1]."""
+    """One reading of an interval. The transcript keeps its leading space; confidence lies in [0, 1].
+
+    words: those that ended in this interval. They may have begun in an earlier one; a word ends when the next begins,
+    or with the stream.
+    """
 
     transcript: str
     confidence: float
@@ -122,7 +117,7 @@ class Stream(Protocol):
 
 
 class Engine(Protocol):
-    """Batches live streams. Made by `gharial_server.engine.build`; runs until `stop`."""
+    """Batches live streams. Made by `gharial_server.engine.build.build_engine`; runs until `stop`."""
 
     @property
     def capacity(self) -> int:

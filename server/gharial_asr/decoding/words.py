@@ -1,0 +1,74 @@
+"""From tokens with their frames to text, words with times, and confidence.
+
+Confidence (docs/reference/confidence.md): a token's is its softmax probability when it won; that of a word or of an
+interval is the geometric mean over its tokens, so that it does not fall with length; without tokens it is 1.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+# A probability is never taken for less than this, so that its logarithm exists.
+SMALLEST_PROBABILITY = 1e-30
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word with its place in the stream: start and end in seconds, confidence in [0, 1]."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass
+class _OpenWord:
+    start_frame: int
+    last_frame: int
+    text: str = ""
+    probabilities: list[float] = field(default_factory=list)
+
+
+def confidence(probabilities: Iterable[float]) -> float:
+    """Geometric mean of probabilities; 1 for none."""
+    logs = [math.log(max(p, SMALLEST_PROBABILITY)) for p in probabilities]
+    return min(1.0, math.exp(sum(logs) / len(logs))) if logs else 1.0
+
+
+class WordBuilder:
+    """Collects the tokens of one stream into words. A word ends where the next begins, or with the stream."""
+
+    def __init__(self, pieces: Sequence[str], frame_seconds: float) -> None:
+        """pieces: the text of each token; the first of a word starts with a space."""
+        self._pieces = pieces
+        self._frame_seconds = frame_seconds
+        self._open: _OpenWord | None = None
+
+    def add(self, frame: int, tokens: Sequence[int], probabilities: Sequence[float]) -> tuple[str, list[Word]]:
+        """The text that tokens of one encoder frame add, and the words that ended by them."""
+        ended: list[Word] = []
+        texts = [self._pieces[token] for token in tokens]
+        for text, probability in zip(texts, probabilities, strict=True):
+            if text.startswith(" "):
+                ended += self.finish()
+            if self._open is None:
+                self._open = _OpenWord(frame, frame)
+            self._open.text += text
+            self._open.last_frame = frame
+            self._open.probabilities.append(probability)
+        return "".join(texts), ended
+
+    def finish(self) -> list[Word]:
+        """The word that is still open, if any."""
+        word, self._open = self._open, None
+        if word is None or not word.text.strip(" "):
+            return []
+        return [
+            Word(
+                text=word.text.strip(" "),
+                start=word.start_frame * self._frame_seconds,
+                end=(word.last_frame + 1) * self._frame_seconds,
+                confidence=confidence(word.probabilities),
+            )
+        ]

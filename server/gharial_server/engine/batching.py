@@ -1,0 +1,266 @@
+"""The engine in a thread: every frame that is ready goes into one batch, at once.
+
+There is no tick. When nothing is going on the first frame that comes makes a batch of one; while a batch is computed
+others gather, and make the next. So batches are small when it is quiet (latency) and large when it is busy
+(throughput), by themselves.
+"""
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from gharial_asr.decoding.words import WordBuilder, confidence
+from gharial_asr.runner import Batch, Emissions, Runner
+
+from gharial_server.engine.frames import Frame, FrameBuffer
+from gharial_server.engine.interface import (
+    Alternative,
+    Answer,
+    EngineStoppedError,
+    Event,
+    Failed,
+    ModelInfo,
+    Observer,
+    Samples,
+    Sink,
+    Step,
+)
+from gharial_server.engine.slots import Slot, SlotTable
+
+log = logging.getLogger(__name__)
+
+SAMPLE_RATE = 16000
+
+
+class LiveStream:
+    """One stream; implements `interface.Stream`. What it holds is guarded by the engine's lock."""
+
+    def __init__(self, engine: "BatchingEngine", number: int, slot: Slot, sink: Sink) -> None:
+        self.id = number
+        self.slot = slot
+        self.sink = sink
+        self.frames = FrameBuffer(engine.frame_samples)
+        self.words = WordBuilder(engine.pieces, engine.frame_seconds)
+        self.frame = 0
+        self.finished_at: float | None = None
+        self.ended = False
+        self._engine = engine
+
+    @property
+    def backlog_seconds(self) -> float:
+        return self.frames.waiting_samples / SAMPLE_RATE
+
+    def push(self, samples: Samples) -> None:
+        self._engine.push(self, samples)
+
+    def finish(self) -> None:
+        self._engine.finish(self)
+
+    def close(self) -> None:
+        self._engine.close(self)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A stream's part in a step: a frame, or none when only the closing answer is due."""
+
+    stream: LiveStream
+    frame: Frame | None
+    arrived: float
+    closing: bool
+
+
+class BatchingEngine:
+    """Implements `interface.Engine` on a runner, with a thread of its own."""
+
+    def __init__(
+        self, runner: Runner, pieces: Sequence[str], model: ModelInfo, observer: Observer | None = None
+    ) -> None:
+        self.pieces = pieces
+        self.model = model
+        self.capacity = runner.slots
+        self.frame_samples = runner.step_samples
+        self.frame_seconds = runner.step_samples / SAMPLE_RATE
+        self._runner = runner
+        self._observer = observer
+        self._table = SlotTable(runner.slots)
+        self._numbers = itertools.count(1)
+        self._wake = threading.Condition()
+        self._streams: dict[int, LiveStream] = {}
+        self._waiting: dict[int, LiveStream] = {}
+        self._errands: list[Callable[[], None]] = []
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def active(self) -> int:
+        return len(self._streams)
+
+    @property
+    def alive(self) -> bool:
+        return not self._stopping
+
+    def open(self, sink: Sink) -> LiveStream:
+        with self._wake:
+            if self._stopping:
+                raise EngineStoppedError("the engine has stopped; the server must be restarted")
+            slot = self._table.take()
+            stream = LiveStream(self, next(self._numbers), slot, sink)
+            self._streams[stream.id] = stream
+            self._errands.append(lambda: self._runner.open(slot.index, slot.generation))
+            self._wake.notify()
+            return stream
+
+    def push(self, stream: LiveStream, samples: Samples) -> None:
+        """See `interface.Stream.push`."""
+        now = time.monotonic()
+        with self._wake:
+            if stream.ended or stream.finished_at is not None:
+                return
+            stream.frames.push(samples, now)
+            if stream.frames.ready:
+                self._waiting[stream.id] = stream
+                self._wake.notify()
+
+    def finish(self, stream: LiveStream) -> None:
+        """See `interface.Stream.finish`."""
+        now = time.monotonic()
+        with self._wake:
+            if stream.ended or stream.finished_at is not None:
+                return
+            stream.finished_at = now
+            stream.frames.finish(now)
+            self._waiting[stream.id] = stream
+            self._wake.notify()
+
+    def close(self, stream: LiveStream) -> None:
+        """See `interface.Stream.close`."""
+        with self._wake:
+            self._end(stream)
+
+    def stop(self) -> None:
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+        self._fail_all("the engine was stopped")
+
+    def _run(self) -> None:
+        try:
+            while (rows := self._collect()) is not None:
+                began = time.monotonic()
+                emissions = self._compute(rows)
+                self._emit(rows, emissions)
+                self._observe(rows, began)
+        except Exception as error:  # whatever the arithmetic or the card raised, no stream may wait for ever
+            log.exception("the engine has failed")
+            self._fail_all(f"the recogniser has failed: {error}")
+        finally:
+            self._runner.close()
+
+    def _collect(self) -> list[_Row] | None:
+        """Waits for work; one row for every stream that has any. None when the engine is to stop."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._waiting or self._errands or self._stopping)
+            if self._stopping:
+                return None
+            errands, self._errands = self._errands, []
+            waiting, self._waiting = self._waiting, {}
+            rows = [self._row(stream) for stream in waiting.values()]
+        for errand in errands:
+            errand()
+        return rows
+
+    def _row(self, stream: LiveStream) -> _Row:
+        if not stream.frames.ready:
+            return _Row(stream, None, stream.finished_at or 0.0, closing=True)
+        frame, arrived = stream.frames.take()
+        more = stream.frames.ready
+        if more:
+            self._waiting[stream.id] = stream
+        return _Row(stream, frame, arrived, closing=stream.finished_at is not None and not more)
+
+    def _compute(self, rows: list[_Row]) -> Emissions | None:
+        """One step of the runner for all rows that have a frame."""
+        frames = [row.frame for row in rows if row.frame is not None]
+        if not frames:
+            return None
+        slots = [row.stream.slot for row in rows if row.frame is not None]
+        return self._runner.step(
+            Batch(
+                np.array([slot.index for slot in slots], np.int32),
+                np.array([slot.generation for slot in slots], np.uint32),
+                np.stack(frames),
+            )
+        )
+
+    def _emit(self, rows: list[_Row], emissions: Emissions | None) -> None:
+        """Hands every sink its answers of this step, in one call."""
+        tokens, probabilities = ([], []) if emissions is None else (
+            emissions.tokens.tolist(), emissions.probabilities.tolist()
+        )  # fmt: skip
+        counts = iter([] if emissions is None else emissions.counts.tolist())
+        answers: dict[Sink, list[tuple[int, Event]]] = {}
+        at = 0
+        for row in rows:
+            count = 0 if row.frame is None else next(counts)
+            answer = self._answer(row, tokens[at : at + count], probabilities[at : at + count])
+            at += count
+            if not row.stream.ended:
+                answers.setdefault(row.stream.sink, []).append((row.stream.id, answer))
+        with self._wake:
+            for row in rows:
+                if row.closing:
+                    self._end(row.stream)
+        for sink, events in answers.items():
+            self._deliver(sink, events)
+
+    def _answer(self, row: _Row, tokens: list[int], probabilities: list[float]) -> Answer:
+        stream, seconds = row.stream, self.frame_seconds
+        start = stream.frame * seconds
+        text, words = stream.words.add(stream.frame, tokens, probabilities)
+        if row.frame is not None:
+            stream.frame += 1
+        if row.closing:
+            words += stream.words.finish()
+        alternative = Alternative(text, confidence(probabilities), tuple(words))
+        return Answer(start, stream.frame * seconds, False, (alternative,), row.closing)
+
+    def _observe(self, rows: list[_Row], began: float) -> None:
+        if self._observer is None or not rows:
+            return
+        now = time.monotonic()
+        frames = sum(row.frame is not None for row in rows)
+        latencies = tuple(now - row.arrived for row in rows)
+        self._observer(Step(len(rows), now - began, latencies, frames * self.frame_seconds))
+
+    def _end(self, stream: LiveStream) -> None:
+        """Frees a stream's slot, once. The lock is held."""
+        if stream.ended:
+            return
+        stream.ended = True
+        del self._streams[stream.id]
+        self._waiting.pop(stream.id, None)
+        self._table.give_back(stream.slot)
+        self._errands.append(lambda: self._runner.free(stream.slot.index))
+        self._wake.notify()
+
+    def _fail_all(self, reason: str) -> None:
+        with self._wake:
+            self._stopping = True
+            failed = list(self._streams.values())
+            for stream in failed:
+                self._end(stream)
+        for stream in failed:
+            self._deliver(stream.sink, [(stream.id, Failed(reason))])
+
+    def _deliver(self, sink: Sink, events: Sequence[tuple[int, Event]]) -> None:
+        try:
+            sink(events)
+        except Exception:  # one listener's fault must not end the others' streams
+            log.exception("a listener did not take its answers")
