@@ -1,7 +1,7 @@
 """The compiled artefact (`.gharial`): one safetensors file with everything that recognition needs.
 
 Tensors: int8 matrices as NAME.values with NAME.scale (one float32 per row), biases and mel statistics in float32, the
-SentencePiece model as bytes. The header's metadata says format, version, configuration and precision. The file is
+SentencePiece model as bytes. The header's metadata says format, version and configuration. The file is
 memory-mapped; its digest is the sha256 of its bytes. docs/reference/artefact.md lists every name.
 """
 
@@ -9,6 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -25,6 +26,8 @@ from gharial_asr.tokenizer import Tokenizer
 
 FORMAT = "gharial-artefact"
 FORMAT_VERSION = 1
+# All of the header lies under one key: safetensors writes several in random order, and bytes must not differ by chance.
+METADATA_KEY = "gharial"
 
 
 class ArtefactError(ValueError):
@@ -68,15 +71,14 @@ def write_artefact(model: CompiledModel, path: Path) -> str:
     tensors["mel_mean"] = model.mel_mean.contiguous()
     tensors["mel_variance"] = model.mel_variance.contiguous()
     tensors["sentencepiece"] = torch.frombuffer(bytearray(model.tokenizer.model), dtype=torch.uint8)
-    metadata = {
+    header = {
         "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
-        "precision": model.precision,
+        "format_version": FORMAT_VERSION,
         "model_version": model.version,
-        "rnnt_config": json.dumps(model.config.model_dump(mode="json"), sort_keys=True),
+        "rnnt_config": model.config.model_dump(mode="json"),
     }
     partial = path.with_name(path.name + ".part")
-    save_file(tensors, partial, metadata)
+    save_file(tensors, partial, {METADATA_KEY: json.dumps(header, sort_keys=True)})
     partial.replace(path)
     return file_digest(path)
 
@@ -85,12 +87,12 @@ def read_artefact(path: Path, precision: Precision = "int8") -> CompiledModel:
     """Maps an artefact into memory and checks it. Raises ArtefactError, OSError."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, json.JSONDecodeError) as error:
         raise ArtefactError(f"{path} is damaged ({error}); compile it again with `gharial compile`") from error
     try:
-        return _Reader(tensors, precision).model(metadata, file_digest(path))
+        return _Reader(tensors, precision).model(header, file_digest(path))
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}; compile it again with `gharial compile`") from error
 
@@ -100,13 +102,13 @@ class _Reader:
     tensors: dict[str, Tensor]
     precision: Precision
 
-    def model(self, metadata: dict[str, str], digest: str) -> CompiledModel:
-        if metadata.get("format") != FORMAT:
+    def model(self, header: dict[str, Any], digest: str) -> CompiledModel:
+        if header.get("format") != FORMAT:
             raise ArtefactError(f"the header does not say it is a {FORMAT}")
-        if metadata.get("format_version") != str(FORMAT_VERSION):
-            raise ArtefactError(f"format version {metadata.get('format_version')}, this program reads {FORMAT_VERSION}")
+        if header.get("format_version") != FORMAT_VERSION:
+            raise ArtefactError(f"format version {header.get('format_version')}, this program reads {FORMAT_VERSION}")
         try:
-            config = RnntConfig.model_validate_json(metadata.get("rnnt_config", ""))
+            config = RnntConfig.model_validate(header.get("rnnt_config"))
             tokenizer = Tokenizer(self.take("sentencepiece", torch.uint8, None).numpy().tobytes())
         except ValidationError as error:
             raise ArtefactError(f"rnnt_config: {error.errors()[0]['msg']}") from error
@@ -122,7 +124,7 @@ class _Reader:
             mel_mean=self.take("mel_mean", torch.float32, (filters,)),
             mel_variance=self.take("mel_variance", torch.float32, (filters,)),
             tokenizer=tokenizer,
-            version=metadata.get("model_version", ""),
+            version=str(header.get("model_version", "")),
             digest=digest,
         )
 

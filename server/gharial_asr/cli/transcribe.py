@@ -1,0 +1,82 @@
+"""`gharial transcribe`: decodes files offline, without a server."""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from gharial_asr.audio import read_audio
+from gharial_asr.compilation import load_model
+from gharial_asr.offline import Transcription, transcribe
+from gharial_asr.runner import LocalRunner
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="recordings: wav, flac, ogg, mp3")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="hardware checkpoint (.pt) or artefact (.gharial)",
+    )
+    parser.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
+    parser.add_argument("--together", type=int, default=8, metavar="N", help="files decoded side by side (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="one JSON object per file and line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Decodes the files and prints each in the order given."""
+    if arguments.together < 1 or arguments.threads < 1:
+        raise ValueError("--together and --threads must be at least 1")
+    torch.set_num_threads(arguments.threads)
+    files: list[Path] = arguments.files
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise OSError(f"no such file: {', '.join(missing)}")
+    model = load_model(arguments.checkpoint, arguments.precision)
+    runner = LocalRunner(model, min(arguments.together, len(files)))
+    progress = _Progress()
+    done: dict[int, Transcription] = {}
+    printed = 0
+    for number, transcription in transcribe(runner, model, map(read_audio, files), progress.add):
+        done[number] = transcription
+        while printed in done:
+            progress.clear()
+            _print(files[printed], done.pop(printed), arguments.json, many=len(files) > 1)
+            printed += 1
+    return 0
+
+
+def _print(file: Path, transcription: Transcription, as_json: bool, many: bool) -> None:
+    if as_json:
+        print(json.dumps({"file": str(file), **asdict(transcription)}, ensure_ascii=False), flush=True)
+    else:
+        print(f"{file}: {transcription.transcript}" if many else transcription.transcript, flush=True)
+
+
+class _Progress:
+    """Seconds of audio decoded so far, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._began = self._last = time.monotonic()
+        self._seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._seconds += seconds
+        now = time.monotonic()
+        if self._shown and now - self._last > 0.5:
+            self._last = now
+            speed = self._seconds / (now - self._began)
+            print(f"\r{self._seconds:.0f} s decoded, {speed:.0f} times real time", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,109 @@
+"""Recordings decoded without a server, several side by side, by the same runner that serves streams."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gharial_asr.compilation import CompiledModel
+from gharial_asr.decoding.words import Word, WordBuilder, confidence
+from gharial_asr.runner import Batch, Runner
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """A decoded recording. frames has the encoder frame (60 ms each) of every token."""
+
+    transcript: str
+    tokens: tuple[int, ...]
+    frames: tuple[int, ...]
+    words: tuple[Word, ...]
+    confidence: float
+    encoder_frames: int
+
+
+@dataclass
+class _Decoding:
+    """A recording on its way through a slot."""
+
+    number: int
+    slot: int
+    samples: Samples
+    builder: WordBuilder
+    frame: int = 0
+    text: str = ""
+    tokens: list[int] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+
+    def chunk(self, size: int) -> Samples:
+        """The next frame's samples, padded with zeros at the end of the recording."""
+        part = self.samples[self.frame * size : (self.frame + 1) * size]
+        return np.pad(part, (0, size - len(part)))
+
+    def take(self, tokens: list[int], probabilities: list[float]) -> None:
+        """Notes what the frame yielded."""
+        text, words = self.builder.add(self.frame, tokens, probabilities)
+        self.text += text
+        self.words += words
+        self.tokens += tokens
+        self.frames += [self.frame] * len(tokens)
+        self.probabilities += probabilities
+        self.frame += 1
+
+    def result(self) -> Transcription:
+        return Transcription(
+            transcript=self.text.strip(" "),
+            tokens=tuple(self.tokens),
+            frames=tuple(self.frames),
+            words=(*self.words, *self.builder.finish()),
+            confidence=confidence(self.probabilities),
+            encoder_frames=self.frame,
+        )
+
+
+def transcribe(
+    runner: Runner,
+    model: CompiledModel,
+    recordings: Iterable[Samples],
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> Iterator[tuple[int, Transcription]]:
+    """Decodes 16 kHz recordings; yields (index, transcription) as each ends, which need not be in their order.
+
+    All slots of the runner are used. progress is told the seconds of audio decoded by each step.
+    """
+    size = runner.step_samples
+    seconds = size / model.config.input_val.filterbank_features.sample_rate
+    waiting = enumerate(recordings)
+    free = list(range(runner.slots))
+    running: list[_Decoding] = []
+    while True:
+        while free and (following := next(waiting, None)) is not None:
+            number, samples = following
+            running.append(_Decoding(number, free.pop(), samples, WordBuilder(model.tokenizer.pieces, seconds)))
+            runner.open(running[-1].slot, number + 1)
+        for decoding in [d for d in running if d.frame * size >= len(d.samples)]:
+            running.remove(decoding)
+            runner.free(decoding.slot)
+            free.append(decoding.slot)
+            yield decoding.number, decoding.result()
+        if running:
+            _step(runner, running, size)
+            progress(seconds * len(running))
+        elif following is None:
+            return
+
+
+def _step(runner: Runner, running: list[_Decoding], size: int) -> None:
+    slots = np.array([d.slot for d in running], np.int32)
+    generations = np.array([d.number + 1 for d in running], np.uint32)
+    emissions = runner.step(Batch(slots, generations, np.stack([d.chunk(size) for d in running])))
+    tokens, probabilities = emissions.tokens.tolist(), emissions.probabilities.tolist()
+    at = 0
+    for decoding, count in zip(running, emissions.counts.tolist(), strict=True):
+        decoding.take(tokens[at : at + count], probabilities[at : at + count])
+        at += count

@@ -1,0 +1,60 @@
+"""Where the arithmetic runs. A backend turns settings into a runner; a driver can add one by the entry point group
+`gharial.engines`, whose members are functions like those here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from gharial_asr.runner import Runner
+
+# Streams on this machine's processor when nothing is said: one core carries that many of the base size in real time.
+DEFAULT_CPU_STREAMS = 16
+
+
+@dataclass(frozen=True)
+class BackendSettings:
+    """model: checkpoint or artefact. capacity None: what the backend can do. card_socket: of a claimed card."""
+
+    model: Path
+    capacity: int | None = None
+    threads: int = 1
+    card_socket: Path | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A runner with the model loaded. pieces: the text of each token. digest: sha256 of the model's file."""
+
+    runner: Runner
+    pieces: tuple[str, ...]
+    digest: str
+
+
+Backend = Callable[[BackendSettings], Loaded]
+
+
+def cpu(settings: BackendSettings) -> Loaded:
+    """int8 on this machine's processor."""
+    import torch
+    from gharial_asr.compilation import load_model
+    from gharial_asr.runner import LocalRunner
+
+    torch.set_num_threads(settings.threads)
+    model = load_model(settings.model, "int8")
+    runner = LocalRunner(model, settings.capacity or DEFAULT_CPU_STREAMS * settings.threads)
+    return Loaded(runner, model.tokenizer.pieces, model.digest)
+
+
+BUILT_IN: dict[str, Backend] = {"cpu": cpu}
+
+
+def backend(name: str) -> Backend:
+    """A built-in backend or an installed driver's. Raises ValueError with the names there are."""
+    installed = entry_points(group="gharial.engines")
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    if name in installed.names:
+        found: Backend = installed[name].load()
+        return found
+    raise ValueError(f"no backend {name!r}; there are {', '.join(sorted({*BUILT_IN, *installed.names}))}")

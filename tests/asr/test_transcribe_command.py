@@ -1,0 +1,74 @@
+"""`gharial compile` and `gharial transcribe`, as a user calls them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from gharial_asr.audio import read_audio
+from gharial_asr.checkpoint import save_hardware_checkpoint
+from gharial_cli.main import main
+from tiny_models import babble, tiny_checkpoint
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.pt"
+    save_hardware_checkpoint(path, tiny_checkpoint())
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "babble.flac"
+    soundfile.write(path, babble(4), 16000)
+    return path
+
+
+def test_json_has_tokens_with_their_frames_and_words_with_their_times(
+    checkpoint: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["transcribe", str(recording), str(recording), "--checkpoint", str(checkpoint), "--json"]) == 0
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first == second
+    assert first["file"] == str(recording)
+    assert first["encoder_frames"] == 67
+    assert len(first["tokens"]) == len(first["frames"]) > 0
+    assert first["frames"] == sorted(first["frames"])
+    assert [word["text"] for word in first["words"]] == first["transcript"].split()
+    assert {"start", "end", "confidence"} <= first["words"][0].keys()
+
+
+def test_a_compiled_checkpoint_gives_the_same_transcript(
+    checkpoint: Path, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artefact = tmp_path / "tiny.gharial"
+    assert main(["compile", str(checkpoint), "-o", str(artefact), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["sha256"]) == 64
+    shown = []
+    for model in (checkpoint, artefact):
+        assert main(["transcribe", str(recording), "--checkpoint", str(model)]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert shown[0].strip()
+
+
+def test_a_missing_file_is_named(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["transcribe", "/nowhere.wav", "--checkpoint", str(checkpoint)]) == 1
+    assert "no such file: /nowhere.wav" in capsys.readouterr().err
+
+
+def test_a_file_without_audio_is_named(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["transcribe", str(checkpoint), "--checkpoint", str(checkpoint)]) == 1
+    assert "is no audio file" in capsys.readouterr().err
+
+
+def test_other_rates_and_channels_become_16_khz_mono(tmp_path: Path) -> None:
+    seconds = np.arange(48000) / 48000
+    stereo = np.stack((np.sin(2 * np.pi * 440 * seconds), np.zeros(48000)), 1).astype(np.float32)
+    soundfile.write(tmp_path / "tone.wav", stereo, 48000, subtype="FLOAT")
+    samples = read_audio(tmp_path / "tone.wav")
+    expected = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000) / 2
+    assert len(samples) == 16000
+    assert np.abs(samples - expected)[200:-200].max() < 1e-3
