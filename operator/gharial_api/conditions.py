@@ -6,7 +6,7 @@ A condition always carries `observedGeneration` and a sentence; an event of the 
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -25,6 +25,11 @@ class Documented(StrEnum):
         member._value_ = word
         member.meaning = meaning
         return member
+
+    @classmethod
+    def find(cls, word: str) -> Self | None:
+        """The constant that is this word, if any."""
+        return next((member for member in cls if member.value == word), None)
 
 
 class ConditionType(Documented):
