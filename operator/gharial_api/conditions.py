@@ -27,7 +27,7 @@ class Documented(StrEnum):
         return member
 
     @classmethod
-    def find(cls, word: str) -> Self | None:
+    def named(cls, word: str) -> Self | None:
         """The constant that is this word, if any."""
         return next((member for member in cls if member.value == word), None)
 
@@ -81,6 +81,8 @@ class Reason(Documented):
     CARD_NOT_ENUMERATED = "CardNotEnumerated", "A card that was there is missing on the PCI bus."
     CARD_UNHEALTHY = "CardUnhealthy", "A card fails its health check."
     CHECKSUM_MISMATCH = "ChecksumMismatch", "A file's sha256 is not the one in the spec."
+    CHECKPOINT_NOT_FOUND = "CheckpointNotFound", "The checkpoint's uri leads to no file."
+    CHECKPOINT_UNREACHABLE = "CheckpointUnreachable", "The checkpoint could not be fetched."
     BITSTREAM_UNAVAILABLE = "BitstreamUnavailable", "The bitstream could not be fetched."
     # Licences.
     LICENCES_VALID = "LicencesValid", "Every card that needs a licence has a valid one."

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from gharial_operator.api_client import ApiClient
 from gharial_operator.apply import Writer
+from gharial_operator.changes import Changes
 from gharial_operator.config import OperatorConfig
-from gharial_operator.handlers.changes import Changes
 from gharial_operator.snapshot.streams import StreamsReader, read_streams
 from gharial_operator.work_queue import WorkQueue
 

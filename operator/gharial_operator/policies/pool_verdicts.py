@@ -132,7 +132,7 @@ def _reported_trouble(view: PoolView) -> Verdict | None:
     for node_view in view.views:
         trouble = _own_trouble(node_view)
         if trouble is not None:
-            return no(Reason.find(trouble.reason) or Reason.WAITING_FOR_CARDS, f"{node_view.name}: {trouble.message}")
+            return no(Reason.named(trouble.reason) or Reason.WAITING_FOR_CARDS, f"{node_view.name}: {trouble.message}")
     return None
 
 

@@ -25,7 +25,9 @@ class Changes:
         return changed
 
 
-def intent(body: kopf.Body) -> Any:
-    """What people ask of an object: everything but its status."""
+def intent(body: kopf.Body, event: str | None) -> Any:
+    """What people ask of an object, its status left out; None when the event says that it has gone."""
+    if event == "DELETED":
+        return None
     meta = body["metadata"]
     return meta.get("generation"), meta.get("deletionTimestamp"), tuple(meta.get("finalizers", []))
