@@ -1,82 +1,16 @@
 """A real `gharial simcard` process and the real flash tool; nothing is faked."""
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from gharial_wire.card_control import ControlClient, Fault
-
-TOOL = [sys.executable, "-m", "gharial_simcard.flash_tool"]
-
-
-def eventually(what: Callable[[], bool], seconds: float = 10) -> None:
-    """Waits for a condition; fails the test when it does not come."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "the condition did not come about in time"
-        time.sleep(0.02)
-
-
-@dataclass
-class Box:
-    """A running set of simulated cards."""
-
-    root: Path
-    words: list[str]
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "gharial_cli", "simcard", "--root", str(self.root), *self.words]
-        self.process = subprocess.Popen(command)
-        eventually(self.answers, 30)
-
-    def answers(self) -> bool:
-        assert self.process is not None and self.process.poll() is None, "gharial simcard ended"
-        try:
-            return bool(self.state())
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-    def state(self) -> list[dict[str, Any]]:
-        with ControlClient(self.root, 10) as hardware:
-            cards: list[dict[str, Any]] = hardware.call("state")["cards"]
-            return cards
-
-    def call(self, request: str, **fields: object) -> dict[str, Any]:
-        with ControlClient(self.root, 10) as hardware:
-            return hardware.call(request, **fields)
-
-    def inject(self, fault: Fault, times: int | str = 1, card: int = 0) -> None:
-        self.call("inject", cardId=self.state()[card]["cardId"], fault=str(fault), times=times)
-
-    def flash_tool(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*TOOL, "--root", str(self.root), *words], capture_output=True, text=True, timeout=60, **options
-        )
-
-    def sysfs(self, address: str = "0000:25:00.0") -> Path:
-        return self.root / "hardware" / "sys" / "bus" / "pci" / "devices" / address
+from simulated_cards import Cards
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
-    box = Box(tmp_path / "run", ["--cards", "2", "--id-seed", "node-a", "--boot-seconds", "0.2", "--write-rate", "4e6"])
+def box(tmp_path: Path) -> Iterator[Cards]:
+    words = ["--cards", "2", "--id-seed", "node-a", "--boot-seconds", "0.2", "--write-rate", "4e6"]
+    box = Cards(tmp_path / "run", words)
     box.start()
     yield box
     box.kill()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _sources_reach_children() -> None:
-    os.environ["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)

@@ -9,8 +9,7 @@ import pytest
 from gharial_cli.main import main
 from gharial_wire.bitstream import BODY_OFFSET, check_image, make_bitstream
 from gharial_wire.card_control import Fault
-
-from .conftest import TOOL, Box, eventually
+from simulated_cards import ENVIRONMENT, TOOL, Cards, eventually
 
 IMAGE = make_bitstream("1.14.0", date(2026, 1, 1))
 
@@ -23,22 +22,22 @@ def parts(tmp_path: Path) -> tuple[str, str]:
     return str(page0), str(body)
 
 
-def flash(box: Box, parts: tuple[str, str], jtag: str = "1") -> list[int]:
+def flash(box: Cards, parts: tuple[str, str], jtag: str = "1") -> list[int]:
     page0 = box.flash_tool("program", "--jtag-id", jtag, "--offset", "0", parts[0])
     body = box.flash_tool("program", "--jtag-id", jtag, "--offset", "4096", parts[1])
     return [page0.returncode, body.returncode]
 
 
-def power_cycle(box: Box, card: int = 0) -> None:
+def power_cycle(box: Cards, card: int = 0) -> None:
     box.call("power-cycle", cardId=box.state()[card]["cardId"])
 
 
-def live(box: Box) -> str:
+def live(box: Cards) -> str:
     path = box.sysfs() / "asr_card" / "bitstream_version"
     return path.read_text().strip() if path.exists() else "off the bus"
 
 
-def test_a_card_enumerates_in_sysfs_like_a_pci_device(box: Box) -> None:
+def test_a_card_enumerates_in_sysfs_like_a_pci_device(box: Cards) -> None:
     assert box.sysfs().is_symlink()
     assert (box.sysfs() / "vendor").read_text() == "0x12ba\n"
     assert (box.sysfs() / "device").read_text() == "0x0069\n"
@@ -47,12 +46,12 @@ def test_a_card_enumerates_in_sysfs_like_a_pci_device(box: Box) -> None:
     assert live(box) == "1.0.0"
 
 
-def test_unique_ids_follow_from_the_nodes_name(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unique_ids_follow_from_the_nodes_name(box: Cards, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simcard", "--cards", "2", "--id-seed", "node-a", "ids"]) == 0
     assert capsys.readouterr().out.split() == [card["cardId"] for card in box.state()]
 
 
-def test_a_flashed_bitstream_is_live_only_after_a_power_cycle(box: Box, parts: tuple[str, str]) -> None:
+def test_a_flashed_bitstream_is_live_only_after_a_power_cycle(box: Cards, parts: tuple[str, str]) -> None:
     assert flash(box, parts) == [0, 0]
     assert box.flash_tool("verify", "--jtag-id", "1", "--offset", "4096", parts[1]).returncode == 0
     assert live(box) == "1.0.0"
@@ -61,7 +60,7 @@ def test_a_flashed_bitstream_is_live_only_after_a_power_cycle(box: Box, parts: t
     eventually(lambda: live(box) == "1.14.0")
 
 
-def test_a_killed_process_changes_nothing_in_the_cards(box: Box, parts: tuple[str, str]) -> None:
+def test_a_killed_process_changes_nothing_in_the_cards(box: Cards, parts: tuple[str, str]) -> None:
     flash(box, parts)
     before = box.state()
     box.kill()
@@ -72,7 +71,9 @@ def test_a_killed_process_changes_nothing_in_the_cards(box: Box, parts: tuple[st
     eventually(lambda: live(box) == "1.14.0")
 
 
-def test_half_a_bitstream_leaves_the_card_off_the_bus_and_jtag_still_mends_it(box: Box, parts: tuple[str, str]) -> None:
+def test_half_a_bitstream_leaves_the_card_off_the_bus_and_jtag_still_mends_it(
+    box: Cards, parts: tuple[str, str]
+) -> None:
     assert box.flash_tool("program", "--jtag-id", "1", "--offset", "0", parts[0]).returncode == 0
     power_cycle(box)
     eventually(lambda: not box.state()[0]["onBus"])
@@ -92,7 +93,7 @@ def test_half_a_bitstream_leaves_the_card_off_the_bus_and_jtag_still_mends_it(bo
     ],
 )
 def test_a_wrong_call_of_the_flash_tool_writes_nothing(
-    box: Box, parts: tuple[str, str], words: list[str], said: str
+    box: Cards, parts: tuple[str, str], words: list[str], said: str
 ) -> None:
     named = {"PAGE0": parts[0], "BODY": parts[1]}
     called = box.flash_tool(*[named.get(word, word) for word in words])
@@ -101,17 +102,19 @@ def test_a_wrong_call_of_the_flash_tool_writes_nothing(
     eventually(lambda: live(box) == "1.0.0")
 
 
-def test_an_unknown_device_is_refused(box: Box, parts: tuple[str, str]) -> None:
+def test_an_unknown_device_is_refused(box: Cards, parts: tuple[str, str]) -> None:
     assert flash(box, parts, jtag="7") == [1, 1]
 
 
 def test_without_hardware_the_tool_says_so(tmp_path: Path, parts: tuple[str, str]) -> None:
-    called = subprocess.run([*TOOL, "--root", str(tmp_path), "devices"], capture_output=True, text=True, timeout=60)
+    called = subprocess.run(
+        [*TOOL, "--root", str(tmp_path), "devices"], capture_output=True, text=True, timeout=60, env=ENVIRONMENT
+    )
     assert called.returncode == 3
     assert "is `gharial simcard` running?" in called.stderr
 
 
-def test_a_flash_fails_as_often_as_it_was_told_to(box: Box, parts: tuple[str, str]) -> None:
+def test_a_flash_fails_as_often_as_it_was_told_to(box: Cards, parts: tuple[str, str]) -> None:
     box.inject(Fault.FLASH_FAILS, 1)
     assert flash(box, parts)[0] == 1
     assert flash(box, parts) == [0, 0]
@@ -121,16 +124,16 @@ def test_a_flash_fails_as_often_as_it_was_told_to(box: Box, parts: tuple[str, st
     assert flash(box, parts) == [0, 0]
 
 
-def test_a_corrupted_write_is_found_by_verify(box: Box, parts: tuple[str, str]) -> None:
+def test_a_corrupted_write_is_found_by_verify(box: Cards, parts: tuple[str, str]) -> None:
     box.inject(Fault.FLASH_CORRUPTS)
     assert box.flash_tool("program", "--jtag-id", "1", "--offset", "0", parts[0]).returncode == 0
     assert box.flash_tool("verify", "--jtag-id", "1", "--offset", "0", parts[0]).returncode == 4
 
 
-def test_a_hanging_write_blocks_its_own_card_alone_and_ends_when_healed(box: Box, parts: tuple[str, str]) -> None:
+def test_a_hanging_write_blocks_its_own_card_alone_and_ends_when_healed(box: Cards, parts: tuple[str, str]) -> None:
     box.inject(Fault.FLASH_HANGS, "always")
     words = ["--root", str(box.root), "program", "--jtag-id", "1", "--offset", "0", parts[0]]
-    with subprocess.Popen([*TOOL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as hanging:
+    with subprocess.Popen([*TOOL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as hanging:
         assert hanging.stdout is not None and b"erasing" in hanging.stdout.readline()
         assert flash(box, parts, jtag="2") == [0, 0]
         assert "is being programmed already" in box.flash_tool(*words[2:]).stderr
@@ -139,7 +142,7 @@ def test_a_hanging_write_blocks_its_own_card_alone_and_ends_when_healed(box: Box
         assert hanging.wait(20) == 0
 
 
-def test_a_vanished_card_comes_back_with_a_power_cycle(box: Box) -> None:
+def test_a_vanished_card_comes_back_with_a_power_cycle(box: Cards) -> None:
     box.inject(Fault.VANISH)
     assert live(box) == "off the bus"
     assert (box.sysfs("0000:26:00.0") / "vendor").exists()
@@ -147,7 +150,7 @@ def test_a_vanished_card_comes_back_with_a_power_cycle(box: Box) -> None:
     eventually(lambda: live(box) == "1.0.0")
 
 
-def test_a_card_that_does_not_boot_stays_away_once(box: Box) -> None:
+def test_a_card_that_does_not_boot_stays_away_once(box: Cards) -> None:
     box.inject(Fault.BOOT_FAILS)
     power_cycle(box)
     eventually(lambda: box.state()[0]["faults"] == {})
@@ -156,7 +159,7 @@ def test_a_card_that_does_not_boot_stays_away_once(box: Box) -> None:
     eventually(lambda: live(box) == "1.0.0")
 
 
-def test_a_hung_card_says_so_until_its_power_cycle(box: Box) -> None:
+def test_a_hung_card_says_so_until_its_power_cycle(box: Cards) -> None:
     health = box.sysfs() / "asr_card" / "health"
     box.inject(Fault.HANG)
     assert health.read_text() == "hung\n"

@@ -1,0 +1,1 @@
+"""Cards behind one small protocol; a driver's module knows its hardware, nothing else does."""

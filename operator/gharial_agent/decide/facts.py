@@ -1,0 +1,92 @@
+"""What a decision is made from: plain values, gathered elsewhere."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from gharial_wire.licence import Judgement
+
+from gharial_agent.cards.protocol import Card
+from gharial_agent.store import CardRecord
+
+OperationKind = Literal["Fetch", "Flash", "PowerCycle"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The bitstream that is wanted; sha256 of its file in hex."""
+
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The spec, as far as decisions need it. hold_reason says in the operator's words why flashing waits."""
+
+    target: Target | None
+    may_flash: bool
+    hold_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """The wanted bitstream's file on this node.
+
+    Without release_date there is no file yet; reason and message then say why, if fetching it was tried. retry_at:
+    seconds since 1970 before which it is not tried again.
+    """
+
+    release_date: date | None = None
+    reason: str = ""
+    message: str = ""
+    retry_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What the agent's one pair of hands is doing. card_id is empty for Fetch; progress in percent."""
+
+    kind: OperationKind
+    card_id: str = ""
+    progress: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """One card. card is None while it is not on the bus; claimed: a pod on this node holds it.
+
+    licence: judged for the live bitstream (for the target while the card is off the bus); target_licence: judged for
+    the target, or None without one. licence_message: what is wrong with it, and the remedy.
+    """
+
+    unique_id: str
+    record: CardRecord
+    card: Card | None
+    claimed: bool
+    licence: Judgement
+    licence_message: str = ""
+    target_licence: Judgement | None = None
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """The node's cards that belong to the pool, and what the agent is busy with."""
+
+    cards: tuple[CardFacts, ...]
+    image: Image
+    operation: Operation | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How patient the agent is, in seconds. The operator's own, longer pauses come on top, by way of Hold."""
+
+    backoff_seconds: float = 5.0
+    longest_backoff_seconds: float = 600.0
+    boot_seconds: float = 120.0
+
+    def pause_after(self, attempt: int) -> float:
+        """The pause after a failed attempt; it doubles each time."""
+        return min(self.backoff_seconds * 2.0 ** (attempt - 1), self.longest_backoff_seconds)

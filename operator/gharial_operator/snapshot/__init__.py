@@ -1,1 +1,0 @@
-"""Gathers what is: reads the cluster and returns plain facts, decides nothing."""

@@ -1,1 +1,0 @@
-"""Builds manifests: pure functions from specs to objects, one file per kind."""
