@@ -75,6 +75,7 @@ def write_artefact(model: CompiledModel, path: Path) -> str:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "model_version": model.version,
+        "needed_bitstream": model.needed_bitstream,
         "rnnt_config": model.config.model_dump(mode="json"),
     }
     partial = path.with_name(path.name + ".part")
@@ -126,6 +127,7 @@ class _Reader:
             tokenizer=tokenizer,
             version=str(header.get("model_version", "")),
             digest=digest,
+            needed_bitstream=str(header.get("needed_bitstream", "")),
         )
 
     def take(self, name: str, dtype: torch.dtype, shape: tuple[int, ...] | None) -> Tensor:

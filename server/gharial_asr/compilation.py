@@ -16,10 +16,17 @@ from gharial_asr.tokenizer import Tokenizer
 
 Precision = Literal["float32", "int8"]
 
+NEEDED_BITSTREAM = "1.10.0"
+"""Cards with an older bitstream do not know this arrangement of the weights."""
+
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A model ready for the engine. digest: sha256 in hex of the file it came from, empty for one made in memory."""
+    """A model ready for the engine.
+
+    digest: sha256 in hex of the file it came from, empty for one made in memory. needed_bitstream: the oldest version
+    of a card's bitstream that runs it.
+    """
 
     config: RnntConfig
     precision: Precision
@@ -29,6 +36,7 @@ class CompiledModel:
     tokenizer: Tokenizer
     version: str
     digest: str = ""
+    needed_bitstream: str = NEEDED_BITSTREAM
 
 
 def compile_checkpoint(checkpoint: HardwareCheckpoint, precision: Precision, digest: str = "") -> CompiledModel:

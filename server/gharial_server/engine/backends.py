@@ -46,7 +46,19 @@ def cpu(settings: BackendSettings) -> Loaded:
     return Loaded(runner, model.tokenizer.pieces, model.digest)
 
 
-BUILT_IN: dict[str, Backend] = {"cpu": cpu}
+def card(settings: BackendSettings) -> Loaded:
+    """A card behind its socket. Raises CardError when it refuses, OSError when it is not there."""
+    from gharial_asr.artefact import read_artefact
+
+    from gharial_server.engine.card import CardRunner
+
+    if settings.card_socket is None:
+        raise ValueError("no card: set GHARIAL_CARD_SOCKET, as a claimed card's device does, to the card's socket")
+    runner = CardRunner(settings.card_socket, settings.model, settings.capacity)
+    return Loaded(runner, read_artefact(settings.model).tokenizer.pieces, runner.digest)
+
+
+BUILT_IN: dict[str, Backend] = {"card": card, "cpu": cpu}
 
 
 def backend(name: str) -> Backend:

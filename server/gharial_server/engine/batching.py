@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from gharial_asr.decoding.words import WordBuilder, confidence
 from gharial_asr.runner import Batch, Emissions, Runner
+from gharial_wire.card_protocol import CardError
 
 from gharial_server.engine.frames import Frame, FrameBuffer
 from gharial_server.engine.interface import (
@@ -112,7 +113,7 @@ class BatchingEngine:
             slot = self._table.take()
             stream = LiveStream(self, next(self._numbers), slot, sink)
             self._streams[stream.id] = stream
-            self._errands.append(lambda: self._runner.open(slot.index, slot.generation))
+            self._errands.append(lambda: self._open_slot(stream))
             self._wake.notify()
             return stream
 
@@ -174,7 +175,14 @@ class BatchingEngine:
             rows = [self._row(stream) for stream in waiting.values()]
         for errand in errands:
             errand()
-        return rows
+        return [row for row in rows if not row.stream.ended]
+
+    def _open_slot(self, stream: LiveStream) -> None:
+        """A card may refuse one stream (its licence has ended, say) and go on with the others."""
+        try:
+            self._runner.open(stream.slot.index, stream.slot.generation)
+        except CardError as error:
+            self._fail([stream], str(error))
 
     def _row(self, stream: LiveStream) -> _Row:
         if not stream.frames.ready:
@@ -253,7 +261,12 @@ class BatchingEngine:
     def _fail_all(self, reason: str) -> None:
         with self._wake:
             self._stopping = True
-            failed = list(self._streams.values())
+            streams = list(self._streams.values())
+        self._fail(streams, reason)
+
+    def _fail(self, streams: Sequence[LiveStream], reason: str) -> None:
+        with self._wake:
+            failed = [stream for stream in streams if not stream.ended]
             for stream in failed:
                 self._end(stream)
         for stream in failed:

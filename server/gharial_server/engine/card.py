@@ -1,0 +1,74 @@
+"""The arithmetic on a card: a runner whose calls are messages on the card's Unix socket."""
+
+from pathlib import Path
+
+import numpy as np
+from gharial_asr.artefact import file_digest, looks_like_artefact
+from gharial_asr.runner import Batch, Emissions
+from gharial_wire import card_protocol as wire
+from gharial_wire.card_channel import CardChannel
+
+# The card is lost when it leaves a request unanswered for so long. Loading an artefact takes longer than a step.
+ANSWER_SECONDS = 10.0
+LOADING_SECONDS = 120.0
+
+
+class CardRunner:
+    """Implements `Runner` on a card. Raises CardError for refusals, OSError when the card is lost."""
+
+    def __init__(self, socket_path: Path, artefact: Path, slots: int | None) -> None:
+        """Takes the card, sends it the artefact if it does not have it. slots None: as many as the card carries."""
+        if not looks_like_artefact(artefact):
+            raise ValueError(
+                f"{artefact} is no compiled artefact; a card needs one: gharial compile {artefact} -o FILE"
+            )
+        self.digest = file_digest(artefact)
+        self._channel = CardChannel.connect(socket_path, LOADING_SECONDS)
+        try:
+            self.card = self._channel.hello("gharial serve")
+            loaded = self._load(artefact, slots or 0)
+        except (OSError, wire.CardError):
+            self._channel.close()
+            raise
+        self._channel.set_timeout(ANSWER_SECONDS)
+        self._slots, self._step_samples = loaded.slots, loaded.step_samples
+
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    @property
+    def step_samples(self) -> int:
+        return self._step_samples
+
+    def open(self, slot: int, generation: int) -> None:
+        self._channel.ask(wire.Open(slot, generation), wire.Done)
+
+    def free(self, slot: int) -> None:
+        self._channel.ask(wire.Free(slot), wire.Done)
+
+    def step(self, batch: Batch) -> Emissions:
+        request = wire.Step(
+            batch.slots.astype("<i4").tobytes(),
+            batch.generations.astype("<u4").tobytes(),
+            batch.samples.astype("<f4").tobytes(),
+        )
+        emitted = self._channel.ask(request, wire.Emissions)
+        return Emissions(
+            np.frombuffer(emitted.counts, "<i4"),
+            np.frombuffer(emitted.tokens, "<i4"),
+            np.frombuffer(emitted.probabilities, "<f4"),
+        )
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _load(self, artefact: Path, slots: int) -> wire.Loaded:
+        offer = wire.Offer(self.digest, artefact.stat().st_size, slots)
+        answer: wire.Message = self._channel.ask(offer, wire.Loaded, wire.Wanted)
+        if isinstance(answer, wire.Loaded):
+            return answer
+        with artefact.open("rb") as file:
+            while piece := file.read(wire.UPLOAD_BYTES):
+                self._channel.ask(wire.Upload(piece), wire.Done)
+        return self._channel.ask(offer, wire.Loaded)
