@@ -1,0 +1,160 @@
+"""The API server refuses a bad object with a sentence that names the field and the remedy."""
+
+from typing import Any
+
+import pytest
+from api_server import Api, RefusedError
+from manifests import SHA, changed, model, pool
+
+POOLS = "/apis/asr.gharial.dev/v1alpha1/asrcardpools"
+MODELS = "/apis/asr.gharial.dev/v1alpha1/namespaces/default/asrmodels"
+NODES = "/apis/asr.gharial.dev/v1alpha1/asrcardnodes"
+DRY = "?dryRun=All&fieldValidation=Strict"
+
+URL = "https://example.com/card.bit"
+TWO_SOURCES = {"version": "1.2.0", "url": URL, "configMap": {"name": "a", "key": "b"}, "sha256": SHA}
+
+BAD_POOLS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "bitstream from two places": (
+        pool(bitstream=TWO_SOURCES),
+        ("spec.bitstream", "exactly one source", "set either url or configMap"),
+    ),
+    "bitstream from nowhere": (
+        pool(bitstream={"version": "1.2.0", "sha256": SHA}),
+        ("spec.bitstream", "set either url or configMap"),
+    ),
+    "version of two numbers": (
+        changed(pool(), "spec.bitstream.version", "1.2"),
+        ("spec.bitstream.version", "three numbers, such as 1.14.0"),
+    ),
+    "short checksum": (changed(pool(), "spec.bitstream.sha256", "abc"), ("spec.bitstream.sha256", "sha256sum FILE")),
+    "upper-case checksum": (
+        changed(pool(), "spec.bitstream.sha256", SHA.upper()),
+        ("spec.bitstream.sha256", "64 lower-case hex digits"),
+    ),
+    "ftp bitstream": (
+        changed(pool(), "spec.bitstream.url", "ftp://example.com/x"),
+        ("spec.bitstream.url", "must start with https://"),
+    ),
+    "bitstream for a driver that flashes nothing": (
+        pool(driver="cpu", licences=None),
+        ("spec.bitstream", "achronix and simulated", "remove it, or change spec.driver"),
+    ),
+    "licences for a driver that needs none": (
+        pool(driver="cuda", bitstream=None),
+        ("spec.licences", "remove it, or change spec.driver"),
+    ),
+    "the same licence Secret twice": (
+        pool(licences=[{"secretRef": {"name": "a"}}, {"secretRef": {"name": "a"}}]),
+        ("spec.licences", "keep one of the two"),
+    ),
+    "empty node selector": (pool(nodeSelector={}), ("spec.nodeSelector", "kubernetes.io/os: linux")),
+    "unknown driver": (pool(driver="tpu"), ("spec.driver", '"achronix", "cuda", "cpu", "simulated"')),
+    "parts of a core for driver cpu": (
+        pool(driver="cpu", bitstream=None, licences=None, podResources={"cpu": "1500m"}),
+        ("spec.podResources.cpu", "whole cores", "write '2', not '2500m'"),
+    ),
+    "memory that is no quantity": (
+        pool(podResources={"memory": "lots"}),
+        ("spec.podResources.memory", "such as 4Gi"),
+    ),
+    "maxUnavailable above 100 %": (
+        pool(upgradePolicy={"maxUnavailable": "120%"}),
+        ("spec.upgradePolicy.maxUnavailable", '"25%"'),
+    ),
+    "negative maxUnavailable": (
+        pool(upgradePolicy={"maxUnavailable": -1}),
+        ("spec.upgradePolicy.maxUnavailable", "a number of 0 or more"),
+    ),
+    "a capacity given twice": (
+        pool(capacity=[{"architecture": "base", "decoder": "greedy", "streams": n} for n in (1, 2)]),
+        ("spec.capacity[1]", "Duplicate value"),
+    ),
+    "a misspelt field": (pool(bitstreem={}), ("spec.bitstreem", "unknown field")),
+}
+
+BAD_MODELS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "checkpoint from a bucket": (
+        changed(model(), "spec.model.checkpoint.uri", "s3://bucket/x"),
+        ("spec.model.checkpoint.uri", "https://", "path inside the image"),
+    ),
+    "checkpoint without a checksum": (
+        changed(model(), "spec.model.checkpoint.sha256", None),
+        ("spec.model.checkpoint.sha256", "Required value"),
+    ),
+    "beam width for greedy decoding": (
+        model(decoding={"decoder": "greedy", "beamWidth": 4}),
+        ("spec.decoding.beamWidth", "set decoder: beam"),
+    ),
+    "host names without a gateway": (
+        model(routing={"hostnames": ["a.example.com"]}),
+        ("spec.routing.hostnames", "set spec.routing.gatewayRef"),
+    ),
+    "host name in capitals": (
+        model(routing={"gatewayRef": {"name": "g"}, "hostnames": ["Speech.example.com"]}),
+        ("spec.routing.hostnames", "lower-case DNS names"),
+    ),
+    "a rollout that cannot move": (
+        model(rollout={"maxSurge": 0, "maxUnavailable": "0%"}),
+        ("spec.rollout.maxSurge", "cannot both be 0"),
+    ),
+    "language by name": (
+        changed(model(), "spec.model.language", "English"),
+        ("spec.model.language", "such as en or en-GB"),
+    ),
+    "model name with a space": (
+        changed(model(), "spec.model.name", "my model"),
+        ("spec.model.name", "may hold letters"),
+    ),
+    "a name that no Service may have": (model("1st-model"), ("metadata.name", "must start with a letter")),
+    "negative replicas": (model(replicas=-1), ("spec.replicas", "greater than or equal to 0")),
+    "no pool": (model(poolRef=None), ("spec.poolRef", "Required value")),
+}
+
+
+@pytest.mark.parametrize(("bad", "words"), BAD_POOLS.values(), ids=BAD_POOLS.keys())
+def test_a_bad_pool_is_refused_with_field_and_remedy(api: Api, bad: dict[str, Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        api.request("POST", POOLS + DRY, bad)
+    assert all(word in str(refusal.value) for word in words), str(refusal.value)
+
+
+@pytest.mark.parametrize(("bad", "words"), BAD_MODELS.values(), ids=BAD_MODELS.keys())
+def test_a_bad_model_is_refused_with_field_and_remedy(api: Api, bad: dict[str, Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        api.request("POST", MODELS + DRY, bad)
+    assert all(word in str(refusal.value) for word in words), str(refusal.value)
+
+
+def test_a_card_node_must_be_named_like_its_node(api: Api) -> None:
+    bad = {
+        "apiVersion": "asr.gharial.dev/v1alpha1",
+        "kind": "AsrCardNode",
+        "metadata": {"name": "other"},
+        "spec": {"poolRef": {"name": "cards"}, "nodeName": "node-a", "driver": "simulated"},
+    }
+    with pytest.raises(RefusedError, match=r"metadata\.name must equal spec\.nodeName"):
+        api.request("POST", NODES + DRY, bad)
+
+
+@pytest.mark.parametrize(
+    ("collection", "good", "path", "value", "words"),
+    [
+        (
+            POOLS,
+            pool("fixed", driver="cpu", bitstream=None, licences=None),
+            "driver",
+            "cuda",
+            "make one with the other",
+        ),
+        (MODELS, model("fixed"), "poolRef", {"name": "other"}, "make a second AsrModel on the other pool"),
+    ],
+    ids=["driver", "poolRef"],
+)
+def test_what_cannot_change_says_what_to_do_instead(
+    api: Api, collection: str, good: dict[str, Any], path: str, value: Any, words: str
+) -> None:
+    api.request("POST", collection, good)
+    with pytest.raises(RefusedError, match=words):
+        api.merge(f"{collection}/fixed", {"spec": {path: value}})
+    api.delete(f"{collection}/fixed")
