@@ -6,7 +6,7 @@ A condition always carries `observedGeneration` and a sentence; an event of the 
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -25,6 +25,11 @@ class Documented(StrEnum):
         member._value_ = word
         member.meaning = meaning
         return member
+
+    @classmethod
+    def named(cls, word: str) -> Self | None:
+        """The constant that is this word, if any."""
+        return next((member for member in cls if member.value == word), None)
 
 
 class ConditionType(Documented):
@@ -76,6 +81,8 @@ class Reason(Documented):
     CARD_NOT_ENUMERATED = "CardNotEnumerated", "A card that was there is missing on the PCI bus."
     CARD_UNHEALTHY = "CardUnhealthy", "A card fails its health check."
     CHECKSUM_MISMATCH = "ChecksumMismatch", "A file's sha256 is not the one in the spec."
+    CHECKPOINT_NOT_FOUND = "CheckpointNotFound", "The checkpoint's uri leads to no file."
+    CHECKPOINT_UNREACHABLE = "CheckpointUnreachable", "The checkpoint could not be fetched."
     BITSTREAM_UNAVAILABLE = "BitstreamUnavailable", "The bitstream could not be fetched."
     # Licences.
     LICENCES_VALID = "LicencesValid", "Every card that needs a licence has a valid one."

@@ -18,7 +18,7 @@ def stream_url(given: str, **parameters: str | None) -> str:
     written = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True, separator="&")}
     added = {"content_type": CONTENT_TYPE} | {name: value for name, value in parameters.items() if value is not None}
     # Percent-encoded, so that no proxy on the way takes the `;` of content_type for a separator.
-    query = urlencode({name: value for name, value in added.items() if name not in written}, quote_via=quote)
+    query = urlencode({name: value for name, value in added.items() if name not in written}, safe="/", quote_via=quote)
     joined = "&".join(part for part in (parts.query, query) if part)
     path = parts.path if parts.path not in {"", "/"} else STREAM_PATH
     return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, joined, ""))

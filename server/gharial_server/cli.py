@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--language", default=d.identity.language, help="BCP 47 tag (%(default)s)")
 
     engine = parser.add_argument_group("engine")
-    engine.add_argument("--backend", choices=BACKENDS, default=d.backend, help="%(default)s")
+    engine.add_argument(
+        "--backend", choices=BACKENDS, default="cpu", help="card reads GHARIAL_CARD_SOCKET (%(default)s)"
+    )
     engine.add_argument("--capacity", type=int, metavar="N", help="streams at most (default: what the backend can do)")
     engine.add_argument("--threads", type=int, default=d.threads, metavar="N", help="for arithmetic (%(default)s)")
 

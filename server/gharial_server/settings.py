@@ -1,11 +1,17 @@
 """What `gharial serve` is told, checked when it starts."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gharial_wire.models import ModelIdentity
 
-BACKENDS = ("null",)
+BACKENDS = ("cpu", "card", "null")
+
+
+def default_cache() -> Path:
+    """The node's cache for root (as in a pod with the folder mounted), the user's own otherwise."""
+    return Path("/var/lib/gharial/models") if os.geteuid() == 0 else Path.home() / ".cache/gharial/models"
 
 
 @dataclass(frozen=True)
@@ -14,8 +20,8 @@ class Settings:
 
     checkpoint: str | None = None
     sha256: str | None = None
-    cache: Path = Path("/var/lib/gharial/models")
-    backend: str = "null"
+    cache: Path = field(default_factory=default_cache)
+    backend: str = "cpu"
     identity: ModelIdentity = field(default_factory=ModelIdentity)
     host: str = "0.0.0.0"
     port: int = 3030

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 Level = Literal["identity", "scrub", "ascii", "digit_to_word", "lowercase"]
+CHARACTERS = " abcdefghijklmnopqrstuvwxyz'"
 LEVELS: tuple[Level, ...] = ("identity", "scrub", "ascii", "digit_to_word", "lowercase")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TAG = re.compile(r"<[^<>]*>")

@@ -20,6 +20,7 @@ from gharial_training.data.augment import Augmentation, augment_audio, mask_feat
 from gharial_training.data.corpus import Corpus, Utterance
 from gharial_training.data.recombine import Recombination, WordBank
 from gharial_training.data.shards import SAMPLE_RATE
+from gharial_training.data.text import CHARACTERS, normalise
 from gharial_training.fitting.recipe import DataSettings
 
 Audio = NDArray[np.float32]
@@ -54,10 +55,10 @@ class TrainingData:
         """Raises ValueError when nothing is left to train on."""
         self._settings, self._corpora, self.noises = settings, corpora, noises
         self._items = [
-            Item(u.text, u.length, number, u)
+            Item(text, u.length, number, u)
             for number, corpus in enumerate(corpora)
             for u in corpus.utterances
-            if self._usable(u)
+            if self._usable(u, text := self._transcript(u))
         ]
         if not self._items:
             raise ValueError("no utterance to train on; check the recipe's train corpora and held_out")
@@ -68,10 +69,13 @@ class TrainingData:
         """Distinct audio."""
         return sum(item.samples for item in self._items) / SAMPLE_RATE / 3600
 
-    def _usable(self, u: Utterance) -> bool:
+    def _transcript(self, u: Utterance) -> str:
+        return normalise(u.text, self._settings.normalize_transcripts, CHARACTERS, self._settings.replacements)
+
+    def _usable(self, u: Utterance, text: str) -> bool:
         held_out = self._settings.held_out is not None and re.match(self._settings.held_out, u.key)
-        short = u.seconds <= self._settings.max_seconds and len(u.text) < self._settings.max_characters
-        return bool(u.text) and short and not held_out
+        short = u.seconds <= self._settings.max_seconds and len(text) < self._settings.max_characters
+        return bool(text) and short and not held_out
 
     def _word_bank(self, setting: Recombination) -> WordBank:
         found = []

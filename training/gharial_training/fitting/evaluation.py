@@ -1,10 +1,11 @@
 """Word error rates of the evaluation sets while a model is trained; the work is shared by all workers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from gharial_asr.compilation import CompiledModel
 from gharial_asr.features import Features
 from gharial_asr.tokenizer import Tokenizer
 from torch import Tensor, distributed
@@ -14,72 +15,73 @@ from gharial_training.data.augment import to_tensor
 from gharial_training.data.corpus import Corpus, Utterance
 from gharial_training.fitting.objective import Trainee
 from gharial_training.fitting.recipe import EvaluationSet
-from gharial_training.validation.greedy import ctc_greedy_decode, greedy_decode
-from gharial_training.validation.wer import total_errors
+from gharial_training.scoring.measure import decode_utterances
+from gharial_training.scoring.text import normalise_for_scoring
+from gharial_training.scoring.wer import total_errors
 
 _BATCH = 16
+Pair = tuple[str, str]
+Decode = Callable[[Corpus, Sequence[Utterance]], list[str]]
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Word error rates by set; choosing is the mean over the sets that choose, example one reference and hypothesis."""
+    """Word error rates by set; choosing is the mean over the sets that choose, examples one utterance of each."""
 
     by_set: dict[str, float]
     choosing: float
-    example: str
+    examples: tuple[Pair, ...]
 
 
 class Evaluator:
-    """Measures a model on the recipe's evaluation sets."""
+    """Measures on the recipe's sets that choose; test sets are left alone."""
 
-    def __init__(
-        self,
-        sets: Sequence[EvaluationSet],
-        corpora: Mapping[str, Corpus],
-        features: Features,
-        tokenizer: Tokenizer,
-    ) -> None:
+    def __init__(self, sets: Sequence[EvaluationSet], corpora: Mapping[str, Corpus]) -> None:
         """Raises ValueError when a set is empty."""
-        self._features, self._tokenizer = features, tokenizer
         self._sets: dict[str, tuple[Corpus, list[Utterance]]] = {}
-        for wanted in sets:
-            if not wanted.choose:
-                continue
+        for wanted in (one for one in sets if one.choose):
             corpus = corpora[wanted.corpus]
             utterances = sorted(corpus.matching(wanted.keys), key=lambda u: u.length)
             if not utterances:
                 raise ValueError(f"evaluation set {wanted.name}: no key of {wanted.corpus} matches {wanted.keys!r}")
             self._sets[wanted.name] = (corpus, utterances)
 
-    def measure(self, model: Trainee, encoder_only: bool, rank: int, workers: int) -> Rates:
-        """Greedy decoding, by the CTC head while only the encoder learns. Every worker gets the same rates."""
-        rates, example = {}, ""
+    def transducer(self, model: CompiledModel, rank: int, workers: int) -> Rates:
+        """By the decoder that serves streams. Every worker gets the same rates."""
+        return self._rates(lambda corpus, part: decode_utterances(model, corpus, part, _BATCH), rank, workers)
+
+    def encoder(self, model: Trainee, features: Features, tokenizer: Tokenizer, rank: int, workers: int) -> Rates:
+        """By the best path of the CTC head, while the transducer has not begun to learn."""
+
+        def decode(corpus: Corpus, utterances: Sequence[Utterance]) -> list[str]:
+            texts: list[str] = []
+            for first in range(0, len(utterances), _BATCH):
+                audio = [to_tensor(corpus.audio(u)) for u in utterances[first : first + _BATCH]]
+                texts += [tokenizer.decode(ids) for ids in ctc_labels(model, [features(a)[0] for a in audio])]
+            return texts
+
+        return self._rates(decode, rank, workers)
+
+    def _rates(self, decode: Decode, rank: int, workers: int) -> Rates:
+        rates: dict[str, float] = {}
+        examples: list[Pair] = []
         for name, (corpus, utterances) in self._sets.items():
-            pairs = self._decode(model, corpus, utterances[rank::workers], encoder_only)
-            counts = total_errors(pairs)
+            mine = utterances[rank::workers]
+            pairs = list(zip((u.text for u in mine), decode(corpus, mine), strict=True))
+            counts = total_errors((normalise_for_scoring(r), normalise_for_scoring(h)) for r, h in pairs)
             sums = torch.tensor([counts.errors, counts.reference_words], dtype=torch.float64)
             distributed.all_reduce(sums)
             rates[name] = round(float(sums[0] / sums[1]), 4)
-            example += " | ".join(pairs[len(pairs) // 2]) + "\n"
-        return Rates(rates, sum(rates.values()) / len(rates) if rates else math.inf, example)
+            examples += pairs[len(pairs) // 2 :][:1]
+        return Rates(rates, sum(rates.values()) / len(rates) if rates else math.inf, tuple(examples))
 
-    @torch.no_grad()
-    def _decode(
-        self, model: Trainee, corpus: Corpus, utterances: Sequence[Utterance], encoder_only: bool
-    ) -> list[tuple[str, str]]:
-        pairs = []
-        stack = model.rnnt.encoder.stack_time
-        for first in range(0, len(utterances), _BATCH):
-            part = utterances[first : first + _BATCH]
-            inputs = [self._features(to_tensor(corpus.audio(u)))[0] for u in part]
-            steps_B = torch.tensor([len(x) // stack for x in inputs])
-            labels = self._labels(model, pad_sequence(inputs, batch_first=True), steps_B, encoder_only)
-            pairs += [(u.text, self._tokenizer.decode(ids)) for u, ids in zip(part, labels, strict=True)]
-        return pairs
 
-    def _labels(self, model: Trainee, inputs_BSF: Tensor, steps_B: Tensor, encoder_only: bool) -> list[list[int]]:
-        if not encoder_only:
-            return greedy_decode(model.rnnt, inputs_BSF, steps_B)
-        encoder = model.rnnt.encoder
-        f_BTE, _ = encoder(inputs_BSF, encoder.zero_state(len(steps_B)))
-        return ctc_greedy_decode(model.ctc(f_BTE), steps_B, model.rnnt.config.blank)
+@torch.no_grad()
+def ctc_labels(model: Trainee, inputs: Sequence[Tensor]) -> list[list[int]]:
+    """Best path of the CTC head on encoder inputs (S, F) each: repeats merged, blanks dropped."""
+    encoder, blank = model.rnnt.encoder, model.rnnt.config.blank
+    f_BTE, _ = encoder(pad_sequence(list(inputs), batch_first=True), encoder.zero_state(len(inputs)))
+    paths_BT = model.ctc(f_BTE).argmax(-1)
+    steps = [len(x) // encoder.stack_time for x in inputs]
+    merged = (torch.unique_consecutive(path[:count]) for path, count in zip(paths_BT, steps, strict=True))
+    return [[label for label in path.tolist() if label != blank] for path in merged]

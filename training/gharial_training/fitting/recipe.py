@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gharial_training.data.augment import Augmentation
 from gharial_training.data.recombine import Recombination
+from gharial_training.data.text import Level
 
 
 class _Section(BaseModel):
@@ -39,6 +40,8 @@ class DataSettings(_Section):
     held_out: str | None = Field(default=None, description="Keys that must never be trained on.")
     repeat: list[Repetition] = []
     recombine: list[Recombination] = []
+    normalize_transcripts: Level = "lowercase"
+    replacements: dict[str, str] = Field(default={}, description="Text to replace in transcripts, old: new.")
     max_seconds: float = Field(default=20.0, gt=0)
     max_characters: int = Field(default=450, gt=0)
 

@@ -5,12 +5,16 @@ something else runs on the machine; workers wait for each other once a step only
 """
 
 import contextlib
+import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from gharial_asr.checkpoint import HardwareCheckpoint
+from gharial_asr.compilation import compile_checkpoint
 from gharial_asr.features import Features
 from gharial_asr.tokenizer import Tokenizer
 from torch import Tensor, distributed
@@ -19,7 +23,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from gharial_training.data.corpus import Corpus
 from gharial_training.data.statistics import MelStatistics
 from gharial_training.fitting.batches import BatchBuilder, TrainingData
-from gharial_training.fitting.evaluation import Evaluator
+from gharial_training.fitting.evaluation import Evaluator, Rates
 from gharial_training.fitting.objective import Trainee, update_average
 from gharial_training.fitting.recipe import Recipe
 from gharial_training.fitting.run_files import RunFolder, cloned
@@ -68,12 +72,12 @@ class Trainer:
         self.position = Position()
         begin = self._resume() if inputs.resume else 0.0
         self.clock = Clock(inputs.minutes, begin)
-        features = Features(recipe.rnnt_config, inputs.statistics.mean, inputs.statistics.variance)
+        self.features = Features(recipe.rnnt_config, inputs.statistics.mean, inputs.statistics.variance)
         corpora = [inputs.corpora[name] for name in recipe.data.train]
         noises = [inputs.corpora[name].audio(u) for name in recipe.data.noise for u in inputs.corpora[name].utterances]
         self.data = TrainingData(recipe.data, corpora, noises)
-        self.builder = BatchBuilder(recipe.rnnt_config, self.data, features, inputs.tokenizer, recipe.augmentation)
-        self.evaluator = Evaluator(recipe.data.evaluation, inputs.corpora, features, inputs.tokenizer)
+        self.builder = BatchBuilder(recipe.rnnt_config, self.data, self.features, inputs.tokenizer, recipe.augmentation)
+        self.evaluator = Evaluator(recipe.data.evaluation, inputs.corpora)
         self._seen, self._last_save, self._last_validation = 0.0, time.monotonic(), time.monotonic()
 
     def _resume(self) -> float:
@@ -169,7 +173,7 @@ class Trainer:
             "audio_seconds": round(float(totals[3]), 1),
         }
         self.inputs.folder.write_log(entry)
-        print(entry, flush=True)
+        print(json.dumps(entry), flush=True)
 
     def _house_keeping(self) -> None:
         settings = self.inputs.recipe.optimisation
@@ -192,17 +196,31 @@ class Trainer:
     def _validate(self) -> None:
         encoder_only = self._progress < self.inputs.recipe.schedule.encoder_only
         with self._averaged():
-            rates = self.evaluator.measure(self.model, encoder_only, self.rank, self.inputs.workers)
+            rates = self._encoder_rates() if encoder_only else self._transducer_rates()
         if self.rank == 0:
             entry = {"step": self.position.step, "progress": round(self._progress, 4), "wer": rates.by_set}
             self.inputs.folder.write_log(entry)
-            print(entry, rates.example, flush=True)
+            print(json.dumps(entry), *rates.examples, sep="\n", flush=True)
         if not encoder_only and rates.choosing < self.position.best_wer:
             self.position.best_wer = rates.choosing
             self._save(self.inputs.folder.best)
 
+    def _encoder_rates(self) -> Rates:
+        return self.evaluator.encoder(self.model, self.features, self.inputs.tokenizer, self.rank, self.inputs.workers)
+
+    def _transducer_rates(self) -> Rates:
+        inputs = self.inputs
+        checkpoint = HardwareCheckpoint(
+            config=inputs.recipe.rnnt_config,
+            state_dict=self.model.rnnt.state_dict(),
+            mel_mean=inputs.statistics.mean,
+            mel_variance=inputs.statistics.variance,
+            tokenizer=inputs.tokenizer,
+        )
+        return self.evaluator.transducer(compile_checkpoint(checkpoint, "float32"), self.rank, inputs.workers)
+
     @contextlib.contextmanager
-    def _averaged(self) -> Any:
+    def _averaged(self) -> Iterator[None]:
         """The averaged weights in place of the current ones."""
         current = cloned(self.model.state_dict())
         self.model.load_state_dict(self.average)

@@ -1,0 +1,114 @@
+"""The only writer: everything the operator changes in the cluster goes through here, one countable write at a time.
+
+Objects are written by server-side apply under the field manager gharial-operator: fields that others own stay theirs.
+A child that already is as wanted costs no request.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from typing import Any
+
+from gharial_api import names
+from gharial_api.base import JsonObject
+
+from gharial_operator.api_client import ApiClient, ApiError
+from gharial_operator.kinds import Kind
+from gharial_operator.metrics import WRITES
+
+log = logging.getLogger(__name__)
+
+#: A test aid: the process dies, as if by SIGKILL, right after this many writes. Shows that any write may be the last.
+DIE_AFTER_WRITES = "GHARIAL_OPERATOR_DIE_AFTER_WRITES"
+
+_APPLY = "application/apply-patch+yaml"
+_APPLY_PARAMS = {"fieldManager": names.OPERATOR_MANAGER, "force": "true"}
+
+
+class Writer:
+    """Writes to the API server and counts."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._left = int(os.environ[DIE_AFTER_WRITES]) if DIE_AFTER_WRITES in os.environ else None
+
+    async def apply(self, kind: Kind, wanted: JsonObject, live: JsonObject | None) -> bool:
+        """Brings one object to the wanted state; says whether a write was needed."""
+        stamped = _stamp(wanted)
+        if live is not None and not differs(stamped, live):
+            return False
+        meta = wanted["metadata"]
+        await self._write("PATCH", kind.path(meta["name"], meta.get("namespace")), stamped)
+        log.info("applied %s %s", kind.kind, meta["name"])
+        return True
+
+    async def apply_status(self, kind: Kind, name: str, namespace: str | None, status: JsonObject) -> None:
+        """Writes the status subresource; an object that has gone meanwhile is nobody's error."""
+        body = {**kind.head(name, namespace), "status": status}
+        await self._write("PATCH", kind.path(name, namespace, "status"), body, may_be_gone=True)
+
+    async def set_finalizer(self, kind: Kind, live: JsonObject, finalizer: str, present: bool) -> None:
+        """Adds or removes our finalizer, unless it already is so."""
+        meta = live["metadata"]
+        if (finalizer in meta.get("finalizers", [])) == present:
+            return
+        body = kind.head(meta["name"], meta.get("namespace"))
+        # The uid keeps the apply from making the object anew after somebody else removed it.
+        body["metadata"] |= {"uid": meta["uid"], "finalizers": [finalizer] if present else []}
+        await self._write("PATCH", kind.path(meta["name"], meta.get("namespace")), body, may_be_gone=True)
+
+    async def delete(self, kind: Kind, live: JsonObject) -> None:
+        """Deletes exactly this object, not a namesake made since; waits for nothing."""
+        meta = live["metadata"]
+        if meta.get("deletionTimestamp"):
+            return
+        body = {"preconditions": {"uid": meta["uid"]}, "propagationPolicy": "Background"}
+        await self._write("DELETE", kind.path(meta["name"], meta.get("namespace")), body, may_be_gone=True)
+        log.info("deleted %s %s", kind.kind, meta["name"])
+
+    async def create(self, kind: Kind, body: JsonObject) -> None:
+        """Makes an object that is written once and never changed, such as an event."""
+        path = kind.path("", body["metadata"].get("namespace"))
+        await self._write("POST", path, body)
+
+    async def _write(self, method: str, path: str, body: Any, *, may_be_gone: bool = False) -> None:
+        patch = method == "PATCH"
+        try:
+            await self._client.request(
+                method,
+                path,
+                body=body,
+                params=_APPLY_PARAMS if patch else None,
+                content_type=_APPLY if patch else "application/json",
+            )
+        except ApiError as error:
+            if not (may_be_gone and error.status in {404, 409}):
+                raise
+        WRITES.labels(method).inc()
+        if self._left is not None:
+            self._left -= 1
+            if self._left <= 0:
+                os._exit(137)
+
+
+def _stamp(wanted: JsonObject) -> JsonObject:
+    """The object with a digest of itself, by which a field that we no longer want is noticed."""
+    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
+    meta = wanted["metadata"]
+    annotations = {**meta.get("annotations", {}), names.APPLIED_ANNOTATION: digest}
+    return {**wanted, "metadata": {**meta, "annotations": annotations}}
+
+
+def differs(wanted: Any, live: Any) -> bool:
+    """Whether anything wanted is missing or different in the live object; what others added does not count."""
+    if isinstance(wanted, dict):
+        return not isinstance(live, dict) or any(
+            (key not in live and value not in ({}, [], None)) or (key in live and differs(value, live[key]))
+            for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        if not isinstance(live, list) or len(wanted) != len(live):
+            return True
+        return any(differs(a, b) for a, b in zip(wanted, live, strict=True))
+    return bool(wanted != live)

@@ -1,0 +1,244 @@
+"""The conditions of a pool: ordered checks, each with a sentence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gharial_api import AsrCardNode
+from gharial_api.conditions import Condition, Reason
+
+from gharial_operator.facts import PoolFacts
+from gharial_operator.policies.cards import PlacedCard, Stage, broken, usable
+from gharial_operator.policies.claims import Claims
+from gharial_operator.policies.flashing import Permission, breaker_message, breaker_open
+from gharial_operator.policies.licences import licences
+from gharial_operator.policies.machines import MANAGED_DRIVERS, machine_cards
+from gharial_operator.policies.rollout import NodeView, Rollout
+from gharial_operator.policies.verdict import Verdict, first, no, yes
+from gharial_operator.policies.words import count, names, selector
+
+
+@dataclass(frozen=True)
+class PoolView:
+    """Facts of a pool together with what was decided about its nodes."""
+
+    facts: PoolFacts
+    claims: Claims
+    views: tuple[NodeView, ...]
+    cards: tuple[PlacedCard, ...]
+    permissions: Mapping[str, Permission]
+    deleting: bool
+
+    @property
+    def managed(self) -> bool:
+        """Whether our agents manage the cards."""
+        return self.facts.pool.spec.driver in MANAGED_DRIVERS
+
+
+def ready(view: PoolView) -> Verdict:
+    """Verdict for Ready: every card that is not broken serves or can serve."""
+    return first(
+        view,
+        (
+            _deleting,
+            _no_nodes,
+            _all_claimed,
+            _machines,
+            _unreported,
+            _no_cards,
+            _reported_trouble,
+            _none_usable,
+            _pending,
+        ),
+        yes(Reason.CARDS_READY, _all_well(view)),
+    )
+
+
+def _deleting(view: PoolView) -> Verdict | None:
+    if not view.deleting:
+        return None
+    users = [f"{m.metadata.namespace}/{m.metadata.name}" for m in view.facts.models]
+    if users:
+        return no(Reason.IN_USE_BY_MODELS, f"Deleted, but AsrModel {names(users)} still uses it. Delete that first.")
+    return no(Reason.DELETING, "Waiting for the AsrCardNodes to go.")
+
+
+def _no_nodes(view: PoolView) -> Verdict | None:
+    if view.facts.nodes:
+        return None
+    wanted = selector(view.facts.pool.spec.node_selector)
+    seen = count(len(view.facts.cluster_nodes), "node")
+    example = " ".join(wanted.split(","))
+    return no(
+        Reason.NO_NODES_MATCH,
+        f"spec.nodeSelector {wanted} matches none of the cluster's {seen}. "
+        f"Label one with: kubectl label node NAME {example}",
+    )
+
+
+def _all_claimed(view: PoolView) -> Verdict | None:
+    return None if view.claims.owned else no(Reason.NODE_CLAIMED_BY_OTHER_POOL, claimed_message(view))
+
+
+def claimed_message(view: PoolView) -> str:
+    """Sentence that names the nodes that other pools keep."""
+    rivals = sorted({rival for _, rival in view.claims.refused})
+    nodes = names(node.name for node, _ in view.claims.refused)
+    return (
+        f"{nodes} already {'belongs' if len(view.claims.refused) == 1 else 'belong'} to pool {names(rivals)}, "
+        "which keeps it: narrow one of the two nodeSelectors."
+    )
+
+
+def _machines(view: PoolView) -> Verdict | None:
+    """Pools of cores or GPUs are ready when a pod fits anywhere."""
+    if view.managed:
+        return None
+    pool = view.facts.pool
+    total = machine_cards(pool, view.claims.owned)
+    where = count(len(view.claims.owned), "node")
+    if total:
+        return yes(Reason.CARDS_READY, f"{count(total, 'pod')} fit on {where} with driver {pool.spec.driver}.")
+    what = "no NVIDIA GPU" if pool.spec.driver == "cuda" else f"fewer than {pool.spec.pod_resources.cpu} cores"
+    return no(
+        Reason.NO_CARDS_FOUND,
+        f"No pod fits: {where} with {what} each. Add nodes, or lower spec.podResources.",
+    )
+
+
+def _unreported(view: PoolView) -> Verdict | None:
+    silent = [v.name for v in view.views if _rollout(view).stage(v) is Stage.UNREPORTED]
+    if not silent:
+        return None
+    return no(
+        Reason.AGENT_NOT_REPORTING,
+        f"No report yet from the agent of {names(silent)}. Is its pod of the gharial-agent DaemonSet running there?",
+    )
+
+
+def _no_cards(view: PoolView) -> Verdict | None:
+    if view.cards:
+        return None
+    where = names(v.name for v in view.views)
+    return no(Reason.NO_CARDS_FOUND, f"The agents found no card of driver {view.facts.pool.spec.driver} on {where}.")
+
+
+def _reported_trouble(view: PoolView) -> Verdict | None:
+    """When no card is usable, the agents' own words about why come first."""
+    if any(usable(card.card) for card in view.cards):
+        return None
+    licence = licences(view.facts.pool, _card_nodes(view))
+    if licence.status == "False":
+        return licence
+    for node_view in view.views:
+        trouble = _own_trouble(node_view)
+        if trouble is not None:
+            return no(Reason.named(trouble.reason) or Reason.WAITING_FOR_CARDS, f"{node_view.name}: {trouble.message}")
+    return None
+
+
+def _own_trouble(node_view: NodeView) -> Condition | None:
+    """The agent's Ready condition when it is False for a reason beyond work in progress."""
+    conditions = node_view.card_node.status.conditions if node_view.card_node else []
+    return next((c for c in conditions if c.type == "Ready" and c.status == "False"), None)
+
+
+def _none_usable(view: PoolView) -> Verdict | None:
+    bad = [card.label for card in view.cards if broken(card.card)]
+    if any(usable(card.card) for card in view.cards) or not bad:
+        return None
+    return no(Reason.CARD_UNHEALTHY, f"No card is usable: {names(bad)} broken. See kubectl describe asrcardnode.")
+
+
+def _pending(view: PoolView) -> Verdict | None:
+    waiting = [card for card in view.cards if not usable(card.card) and not broken(card.card)]
+    if not waiting:
+        return None
+    good = sum(usable(card.card) for card in view.cards)
+    return no(
+        Reason.WAITING_FOR_CARDS,
+        f"{good} of {count(len(view.cards), 'card')} ready; {names(f'{c.label} is {c.card.phase}' for c in waiting)}.",
+    )
+
+
+def _all_well(view: PoolView) -> str:
+    good = [card.card for card in view.cards if usable(card.card)]
+    capacity, used = sum(c.streams.capacity for c in good), sum(c.streams.used for c in good)
+    target = view.facts.pool.spec.bitstream
+    runs = f" run bitstream {target.version} and" if target else ""
+    return (
+        f"{len(good)} of {count(len(view.cards), 'card')} on {count(len(view.views), 'node')}{runs} carry "
+        f"{count(capacity, 'stream')}, {used} in use."
+    )
+
+
+def progressing(view: PoolView) -> Verdict:
+    """Verdict for Progressing: what the next node waits for."""
+    rollout = _rollout(view)
+    open_views = (
+        [v for v in view.views if rollout.target and rollout.stage(v) is not Stage.DONE] if view.managed else []
+    )
+    if not open_views or view.deleting:
+        return no(Reason.AS_EXPECTED, "Nothing is under way.")
+    done = len(view.views) - len(open_views)
+    head = f"{done} of {count(len(view.views), 'node')} on bitstream {rollout.target}. "
+    # What moves comes before what waits; a wait that an admin can end comes before one that ends by itself.
+    chosen = sorted(open_views, key=lambda v: (view.permissions[v.name].flash != "Allowed", v.name))[0]
+    permission = view.permissions[chosen.name]
+    moving = permission.flash == "Allowed"
+    reasons = [view.permissions[v.name] for v in open_views if view.permissions[v.name].message != permission.message]
+    also = f" Also: {reasons[0].message}" if reasons else ""
+    verdict = yes if moving or permission.reason not in _STUCK else no
+    return verdict(permission.reason, f"{head}{permission.message}{also}")
+
+
+#: Waits that only a person can end.
+_STUCK = frozenset(
+    {
+        Reason.PAUSED_BY_ADMIN,
+        Reason.CIRCUIT_BREAKER_OPEN,
+        Reason.FLASH_FAILED,
+        Reason.NODE_CORDONED_BY_ADMIN,
+        Reason.NODE_NOT_READY,
+        Reason.AGENT_NOT_REPORTING,
+    }
+)
+
+
+def degraded(view: PoolView) -> Verdict:
+    """Verdict for Degraded: something is broken while the rest goes on."""
+    bad = [card for card in view.cards if broken(card.card)]
+    if bad:
+        said = next((c.card.health_message for c in bad if c.card.health_message), None) or next(
+            (c.card.last_flash.message for c in bad if c.card.last_flash and c.card.last_flash.message), ""
+        )
+        flash = any(c.card.last_flash and c.card.last_flash.result == "Failed" for c in bad)
+        reason = Reason.FLASH_FAILED if flash else Reason.CARD_UNHEALTHY
+        return yes(
+            reason,
+            f"{len(bad)} of {count(len(view.cards), 'card')} broken: {names(c.label for c in bad)}. {said}".strip(),
+        )
+    away = [v.name for v in view.views if not v.node.ready]
+    if away:
+        return yes(Reason.NODE_NOT_READY, f"Kubernetes says that {names(away)} is not ready.")
+    if view.claims.refused:
+        return yes(Reason.NODE_CLAIMED_BY_OTHER_POOL, claimed_message(view))
+    return no(Reason.AS_EXPECTED, "Nothing is broken.")
+
+
+def paused(view: PoolView) -> Verdict:
+    """Verdict for UpgradePaused."""
+    pool = view.facts.pool
+    if pool.spec.upgrade_policy.paused:
+        return yes(Reason.PAUSED_BY_ADMIN, "spec.upgradePolicy.paused is true; set it to false to go on.")
+    bad = breaker_open(pool, view.views, view.facts.now)
+    if bad:
+        return yes(Reason.CIRCUIT_BREAKER_OPEN, breaker_message(pool, bad, len(view.views)))
+    return no(Reason.AS_EXPECTED, "Bitstreams may be changed.")
+
+
+def _rollout(view: PoolView) -> Rollout:
+    return Rollout(view.facts.pool, view.views, view.facts.now)
+
+
+def _card_nodes(view: PoolView) -> list[AsrCardNode]:
+    return [v.card_node for v in view.views if v.card_node]

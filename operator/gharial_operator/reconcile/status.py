@@ -1,0 +1,43 @@
+"""Publishes a status: its events first, then the status itself, and only when something changed."""
+
+from datetime import UTC, datetime
+
+from gharial_api import AsrCardPool, AsrModel
+from gharial_api.model import ModelStatus
+from gharial_api.pool import PoolStatus
+
+from gharial_operator.api_client import ApiError
+from gharial_operator.context import Context
+from gharial_operator.events import build_event
+from gharial_operator.kinds import EVENT, Kind
+from gharial_operator.metrics import CONDITION
+from gharial_operator.policies.verdict import transitions
+
+#: Events about objects without a namespace lie where Kubernetes itself puts them.
+CLUSTER_EVENTS_NAMESPACE = "default"
+
+
+async def publish_status(
+    context: Context, kind: Kind, owner: AsrCardPool | AsrModel, status: PoolStatus | ModelStatus
+) -> bool:
+    """Writes events and status; says whether there was anything to write.
+
+    Events come first: a death between the two tells a transition again under the same name, which is refused, rather
+    than never.
+    """
+    meta = owner.metadata
+    for condition in status.conditions:
+        labels = (kind.kind, meta.namespace or "", meta.name, condition.type)
+        CONDITION.labels(*labels).set(1 if condition.status == "True" else 0)
+    if status == owner.status:
+        return False
+    for transition in transitions(owner.status.conditions, status.conditions):
+        event = build_event(kind, meta, transition, datetime.now(UTC), CLUSTER_EVENTS_NAMESPACE)
+        try:
+            await context.writer.create(EVENT, event)
+        except ApiError as error:
+            # Told before, or the namespace is being deleted: both are no reason to stop.
+            if error.status not in {403, 404, 409}:
+                raise
+    await context.writer.apply_status(kind, meta.name, meta.namespace, status.to_json())
+    return True

@@ -1,0 +1,1 @@
+"""Gathers what is: reads the cluster and returns plain facts, decides nothing."""

@@ -1,0 +1,20 @@
+"""Kubernetes nodes as facts."""
+
+from gharial_api.base import JsonObject
+
+from gharial_operator.facts import NodeFacts
+from gharial_operator.quantity import parse_quantity
+
+
+def node_facts(node: JsonObject) -> NodeFacts:
+    """What matters of a node."""
+    meta, status = node["metadata"], node.get("status", {})
+    allocatable = status.get("allocatable", {})
+    return NodeFacts(
+        name=meta["name"],
+        labels=meta.get("labels", {}),
+        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])),
+        cordoned=bool(node.get("spec", {}).get("unschedulable", False)),
+        cpu_cores=float(parse_quantity(allocatable.get("cpu", "0"))),
+        gpus=int(parse_quantity(allocatable.get("nvidia.com/gpu", "0"))),
+    )

@@ -1,0 +1,1 @@
+"""Builds manifests: pure functions from specs to objects, one file per kind."""

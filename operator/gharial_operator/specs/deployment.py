@@ -1,0 +1,169 @@
+"""The Deployment of a model's server pods."""
+
+from gharial_api import AsrCardPool, AsrModel, names
+from gharial_api.base import JsonObject
+
+from gharial_operator.config import OperatorConfig
+from gharial_operator.kinds import DEPLOYMENT
+from gharial_operator.policies.machines import MANAGED_DRIVERS
+from gharial_operator.quantity import whole_cores
+from gharial_operator.specs.claim_template import CARD
+from gharial_operator.specs.common import child, labels, pod_selector
+
+#: Any user but root; the image has no file that only its owner may read.
+SERVER_UID = 65532
+#: Seconds in which gateways notice that a pod is going, before it stops taking streams.
+NOTICE_SECONDS = 2
+#: Seconds after the drain for the server to close its log and exit.
+EXIT_SECONDS = 30
+
+
+def build_deployment(model: AsrModel, pool: AsrCardPool, capacity: int, config: OperatorConfig) -> JsonObject:
+    """Pods of the server image, one card each.
+
+    Args:
+        model, pool: what to serve and on what.
+        capacity: streams that one pod may take.
+        config: names the image.
+    """
+    rollout = model.spec.rollout
+    spec = {
+        "replicas": model.spec.replicas,
+        "selector": {"matchLabels": pod_selector(model)},
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": rollout.max_surge, "maxUnavailable": rollout.max_unavailable},
+        },
+        "template": {
+            "metadata": {"labels": labels(model)},
+            "spec": _pod(model, pool, capacity, config),
+        },
+    }
+    return child(DEPLOYMENT, model, spec=spec)
+
+
+def _pod(model: AsrModel, pool: AsrCardPool, capacity: int, config: OperatorConfig) -> JsonObject:
+    pod: JsonObject = {
+        "serviceAccountName": model.metadata.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": dict(pool.spec.node_selector),
+        "terminationGracePeriodSeconds": NOTICE_SECONDS + model.spec.rollout.drain_timeout_seconds + EXIT_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": SERVER_UID,
+            "runAsGroup": SERVER_UID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": pod_selector(model)},
+            }
+        ],
+        "initContainers": [_cache_maker(config)],
+        "containers": [_server(model, pool, capacity, config)],
+        "volumes": [
+            {"name": "models", "hostPath": {"path": names.MODEL_CACHE, "type": "DirectoryOrCreate"}},
+            {"name": "scratch", "emptyDir": {"sizeLimit": "256Mi"}},
+        ],
+    }
+    if pool.spec.driver in MANAGED_DRIVERS:
+        pod["resourceClaims"] = [{"name": CARD, "resourceClaimTemplateName": model.metadata.name}]
+    return pod
+
+
+def _cache_maker(config: OperatorConfig) -> JsonObject:
+    """Opens the node's checkpoint cache to the server's user. The kubelet makes the folder as root's; the files in it
+    are named by their digest and checked by whoever reads them."""
+    few = {"cpu": "50m", "memory": "32Mi"}
+    return {
+        "name": "cache",
+        "image": config.server_image,
+        "imagePullPolicy": config.image_pull_policy,
+        "command": ["chmod", "1777", names.MODEL_CACHE],
+        "securityContext": {
+            "runAsUser": 0,
+            "runAsGroup": 0,
+            "runAsNonRoot": False,
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "resources": {"requests": few, "limits": few},
+        "volumeMounts": [{"name": "models", "mountPath": names.MODEL_CACHE}],
+    }
+
+
+def _server(model: AsrModel, pool: AsrCardPool, capacity: int, config: OperatorConfig) -> JsonObject:
+    health = {"path": "/healthz", "port": "http"}
+    return {
+        "name": "server",
+        "image": config.server_image,
+        "imagePullPolicy": config.image_pull_policy,
+        "command": ["gharial", "serve"],
+        "args": server_arguments(model, pool, capacity),
+        "ports": [
+            {"name": "stream", "containerPort": names.STREAM_PORT, "protocol": "TCP"},
+            {"name": "http", "containerPort": names.HTTP_PORT, "protocol": "TCP"},
+        ],
+        "env": [{"name": "HOME", "value": "/tmp"}],
+        # A download of some hundred megabytes and a warm-up fit into ten minutes.
+        "startupProbe": {"httpGet": health, "periodSeconds": 2, "failureThreshold": 300, "timeoutSeconds": 2},
+        "livenessProbe": {"httpGet": health, "periodSeconds": 10, "failureThreshold": 6, "timeoutSeconds": 5},
+        "readinessProbe": {
+            "httpGet": {"path": "/readyz", "port": "http"},
+            "periodSeconds": 2,
+            "failureThreshold": 1,
+            "timeoutSeconds": 2,
+        },
+        "lifecycle": {"preStop": {"sleep": {"seconds": NOTICE_SECONDS}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "resources": _resources(pool),
+        "volumeMounts": [
+            {"name": "models", "mountPath": names.MODEL_CACHE},
+            {"name": "scratch", "mountPath": "/tmp"},
+        ],
+    }
+
+
+def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int) -> list[str]:
+    """Options of `gharial serve` for this model on this pool."""
+    checkpoint = model.spec.model.checkpoint
+    words = ["--checkpoint", checkpoint.uri.removeprefix("file://"), "--sha256", checkpoint.sha256]
+    words += ["--cache", names.MODEL_CACHE, "--backend", "card" if pool.spec.driver in MANAGED_DRIVERS else "cpu"]
+    words += ["--port", str(names.STREAM_PORT), "--http-port", str(names.HTTP_PORT), "--capacity", str(capacity)]
+    if pool.spec.driver == "cpu":
+        words += ["--threads", str(whole_cores(pool.spec.pod_resources.cpu))]
+    source = model.spec.model
+    words += ["--name", source.name, "--version", source.version, "--language", source.language]
+    words += ["--drain-timeout", str(model.spec.rollout.drain_timeout_seconds)]
+    words += ["--retry-after", str(model.spec.routing.retry_after_seconds)]
+    return words + decoding_arguments(model)
+
+
+def decoding_arguments(model: AsrModel) -> list[str]:
+    """Options for decoding that differs from the server's own default, which is greedy without resets."""
+    decoding = model.spec.decoding
+    words = ["--decoder", "beam", "--beam-width", str(decoding.beam_width or 4)] if decoding.decoder == "beam" else []
+    return words + (["--state-resets"] if decoding.state_resets else [])
+
+
+def _resources(pool: AsrCardPool) -> JsonObject:
+    """Driver cpu gets whole cores of its own (guaranteed quality of service); beside a card, cores may be shared."""
+    asked = {"cpu": pool.spec.pod_resources.cpu, "memory": pool.spec.pod_resources.memory}
+    if pool.spec.driver == "cpu":
+        return {"requests": asked, "limits": dict(asked)}
+    resources: JsonObject = {"requests": asked, "limits": {"memory": asked["memory"]}}
+    if pool.spec.driver == "cuda":
+        resources["limits"]["nvidia.com/gpu"] = "1"
+    else:
+        resources["claims"] = [{"name": CARD}]
+    return resources

@@ -1,0 +1,16 @@
+"""The Service in front of a model's pods."""
+
+from gharial_api import AsrModel, names
+from gharial_api.base import JsonObject
+
+from gharial_operator.kinds import SERVICE
+from gharial_operator.specs.common import child, pod_selector
+
+
+def build_service(model: AsrModel) -> JsonObject:
+    """Streams and operations of the ready pods."""
+    ports = [
+        {"name": "stream", "port": names.STREAM_PORT, "targetPort": "stream", "protocol": "TCP"},
+        {"name": "http", "port": names.HTTP_PORT, "targetPort": "http", "protocol": "TCP"},
+    ]
+    return child(SERVICE, model, spec={"type": "ClusterIP", "selector": pod_selector(model), "ports": ports})

@@ -1,0 +1,81 @@
+"""Word error rates of a finished model on sets of utterances, by the runner that serves streams."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gharial_asr.compilation import CompiledModel
+from gharial_asr.offline import transcribe
+from gharial_asr.runner import LocalRunner
+
+from gharial_training.data.corpus import Corpus, Utterance
+from gharial_training.scoring.text import normalise_for_scoring
+from gharial_training.scoring.wer import WordErrors, total_errors
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """One set's result. pairs are (key, reference, hypothesis), not normalised, in the corpus' order."""
+
+    name: str
+    errors: WordErrors
+    seconds: float
+    pairs: tuple[tuple[str, str, str], ...]
+
+    def row(self) -> dict[str, object]:
+        """The figures, for JSON and tables; wer is None for a set without reference words."""
+        errors = self.errors
+        return {
+            "set": self.name,
+            "utterances": len(self.pairs),
+            "hours": round(self.seconds / 3600, 3),
+            "words": errors.reference_words,
+            "wer": round(errors.rate, 4) if errors.reference_words else None,
+            "substitutions": errors.substitutions,
+            "deletions": errors.deletions,
+            "insertions": errors.insertions,
+        }
+
+
+def decode_utterances(
+    model: CompiledModel,
+    corpus: Corpus,
+    utterances: Sequence[Utterance],
+    together: int,
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> list[str]:
+    """The transcripts, in the order given; `together` utterances of like length are decoded side by side."""
+    order = sorted(range(len(utterances)), key=lambda index: utterances[index].length)
+    runner = LocalRunner(model, max(1, min(together, len(order))))
+    recordings = (corpus.audio(utterances[index]) for index in order)
+    heard = [""] * len(order)
+    for place, result in transcribe(runner, model, recordings, progress):
+        heard[order[place]] = result.transcript
+    return heard
+
+
+def measure_set(
+    name: str,
+    model: CompiledModel,
+    corpus: Corpus,
+    utterances: Sequence[Utterance],
+    together: int = 16,
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> SetReport:
+    """Decodes the utterances and counts word errors. Raises ValueError for an empty set."""
+    if not utterances:
+        raise ValueError(f"set {name} has no utterance; check its keys and its corpus")
+    heard = decode_utterances(model, corpus, utterances, together, progress)
+    pairs = tuple((u.key, u.text, text) for u, text in zip(utterances, heard, strict=True))
+    errors = total_errors((normalise_for_scoring(said), normalise_for_scoring(text)) for _, said, text in pairs)
+    return SetReport(name, errors, sum(u.seconds for u in utterances), pairs)
+
+
+def most_wrong(report: SetReport, count: int) -> list[tuple[str, str, str]]:
+    """The utterances with the highest word error rates."""
+
+    def rate(pair: tuple[str, str, str]) -> float:
+        counted = total_errors([(normalise_for_scoring(pair[1]), normalise_for_scoring(pair[2]))])
+        return counted.errors / max(1, counted.reference_words)
+
+    return list(itertools.islice(sorted(report.pairs, key=rate, reverse=True), count))
