@@ -110,7 +110,7 @@ class ControlPlane:
 
     def _await_ready(self, plan: plans.ControlPlanePlan) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        while not api_ready(plan):
+        while not api_ready(plan.url, self.paths.pki):
             for name in ("etcd", "kube-apiserver"):
                 record = processes.read_record(self._record(name))
                 if record is None or not record.alive():
@@ -132,12 +132,12 @@ def free_ports(count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-def api_ready(plan: plans.ControlPlanePlan) -> bool:
-    """Whether the API server calls itself ready."""
-    context = ssl.create_default_context(cafile=str(plan.pki / "ca.crt"))
-    context.load_cert_chain(plan.pki / "admin.crt", plan.pki / "admin.key")
+def api_ready(url: str, pki: Path) -> bool:
+    """Whether the API server at `url` calls itself ready."""
+    context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+    context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
     try:
-        with urllib.request.urlopen(f"{plan.url}/readyz", timeout=5, context=context) as answer:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5, context=context) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

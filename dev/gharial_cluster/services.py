@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Service:
-    """One long-running program; its log is named after it."""
+    """One long-running program; its log is named after it.
+
+    `after` names files that must be there before it starts, such as another service's socket.
+    """
 
     name: str
     argv: tuple[str, ...]
+    after: tuple[str, ...] = ()

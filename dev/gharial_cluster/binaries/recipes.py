@@ -41,5 +41,15 @@ PROGRAMS: dict[str, Program] = {
         _kubernetes("kube-proxy"),
         _kubernetes("kubectl"),
         Program("etcd", "etcd", ETCD_VERSION, "./etcd"),
+        Program("containerd", "containerd", CONTAINERD_VERSION, "./cmd/containerd"),
+        Program("containerd-shim-runc-v2", "containerd", CONTAINERD_VERSION, "./cmd/containerd-shim-runc-v2"),
+        Program("ctr", "containerd", CONTAINERD_VERSION, "./cmd/ctr"),
+        Program("coredns", "coredns", COREDNS_VERSION, "./coredns"),
+        Program("helm", "helm", HELM_VERSION, "helm.sh/helm/v4/cmd/helm"),
+        Program(
+            "envoy-gateway", "envoy-gateway", ENVOY_GATEWAY_VERSION, "github.com/envoyproxy/gateway/cmd/envoy-gateway"
+        ),
+        Program("pause", "pause", "1", "./pause"),
+        Program("envoy", "envoy", ENVOY_VERSION),
     )
 }

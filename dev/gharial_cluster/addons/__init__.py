@@ -1,0 +1,1 @@
+"""What every cluster of the box has from the start: names, and the gateway."""

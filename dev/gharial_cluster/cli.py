@@ -1,0 +1,63 @@
+"""`gharial cluster up|down|status|kubectl`."""
+
+import argparse
+import json
+import os
+
+from gharial_cluster.binaries.store import Binaries
+from gharial_cluster.cluster import Cluster, running_machines
+from gharial_cluster.progress import Progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the actions and their options."""
+    parser.add_argument("--debug", action="store_true", help="show where an error comes from")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="up|down|status|kubectl")
+    for name, summary in {
+        "up": "start the cluster, or what is missing of it",
+        "down": "stop the cluster and remove everything but the cache",
+        "status": "show what runs",
+        "kubectl": "run kubectl against the cluster",
+    }.items():
+        action = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        action.add_argument("--name", help="the cluster's name (default: from the checkout's path)")
+        if name == "status":
+            action.add_argument("--json", action="store_true", help="for machines")
+        if name == "kubectl":
+            action.add_argument("words", nargs=argparse.REMAINDER, help="what kubectl is to do")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Does the action."""
+    cluster = Cluster.named(arguments.name) if arguments.name else Cluster.for_checkout()
+    if arguments.action == "up":
+        cluster.up(Progress())
+        print(f"The cluster {cluster.name} is up.\n  export KUBECONFIG={cluster.kubeconfig}")
+    elif arguments.action == "down":
+        cluster.down()
+        print(f"The cluster {cluster.name} is down.")
+    elif arguments.action == "kubectl":
+        program = str(Binaries.default().ensure("kubectl")["kubectl"])
+        os.execv(program, [program, f"--kubeconfig={cluster.kubeconfig}", *arguments.words])
+    else:
+        return show_status(cluster, arguments.json)
+    return 0
+
+
+def show_status(cluster: Cluster, as_json: bool) -> int:
+    """Prints what runs; exit status 0 when all machines are on, 3 when none or some."""
+    machines = running_machines(cluster) if cluster.paths.root.exists() else {}
+    on = bool(machines) and all(machines.values())
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "name": cluster.name,
+                    "up": on,
+                    "machines": {name: record is not None for name, record in machines.items()},
+                }
+            )
+        )
+        return 0 if on else 3
+    print(f"cluster {cluster.name}: {'up' if on else 'down'}")
+    return 0 if on else 3
