@@ -1,0 +1,189 @@
+"""Gharial installed on a cluster: the chart, simulated cards, their licences, a pool and a model.
+
+Every step may be repeated, so an interrupted demo simply runs again.
+"""
+
+import copy
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import yaml
+from gharial_wire.bitstream import make_bitstream
+
+from gharial_cluster.cluster import Cluster
+from gharial_cluster.demo.issuer import Issuer
+from gharial_cluster.paths import checkout_root
+
+SYSTEM_NAMESPACE = "gharial-system"
+CARDS_LABEL = "asr.gharial.dev/cards=simulated"
+LICENCES_SECRET = "card-licences"
+STREAM_PATH = "/asr/v0.1/stream"
+# The port of every node on which the demo's gateway listens.
+GATEWAY_NODE_PORT = 30080
+RELEASE_DATES = {"1.13.0": date(2025, 10, 1), "1.14.0": date(2026, 1, 1)}
+
+Manifest = dict[str, Any]
+
+
+class NotReachedError(RuntimeError):
+    """A state was not reached in time; the message tells what the objects said last."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One installation of Gharial on one cluster."""
+
+    cluster: Cluster
+    issuer: Issuer
+
+    @classmethod
+    def on(cls, cluster: Cluster) -> "Site":
+        """The installation on a cluster; its issuer's key lies beside the cluster's files."""
+        return cls(cluster, Issuer(cluster.paths.root / "issuer"))
+
+    # -- objects ---------------------------------------------------------------------------------
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
+        """Server-side apply of whole manifests."""
+        documents = "\n---\n".join(json.dumps(manifest) for manifest in manifests)
+        self.cluster.kubectl(
+            "apply", "--server-side", "--force-conflicts", "--field-manager=gharial-demo", "-f", "-", stdin=documents
+        )
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
+        """An object, or None when there is none."""
+        text = self.cluster.kubectl("get", kind, name, *scope(namespace), "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text.strip() else None
+
+    def list(self, kind: str, namespace: str | None = None, selector: str | None = None) -> list[Manifest]:
+        """Objects of one kind, in one namespace or in all."""
+        where = scope(namespace) if namespace else ["--all-namespaces"]
+        labels = ["-l", selector] if selector else []
+        items: list[Manifest] = json.loads(self.cluster.kubectl("get", kind, *where, *labels, "-o", "json"))["items"]
+        return items
+
+    def delete(self, kind: str, name: str, namespace: str | None = None, wait: bool = True) -> None:
+        """Deletes an object if it is there."""
+        waiting = f"--wait={'true' if wait else 'false'}"
+        self.cluster.kubectl("delete", kind, name, *scope(namespace), "--ignore-not-found", waiting, "--timeout=120s")
+
+    # -- installation ----------------------------------------------------------------------------
+
+    def install(self, *overrides: str) -> str:
+        """Installs or upgrades the chart with the demo's values; `overrides` are helm's --set arguments."""
+        values = self.cluster.paths.root / "values.yaml"
+        values.write_text(yaml.safe_dump(demo_values(self.issuer.public_key())))
+        sets = [word for override in overrides for word in ("--set", override)]
+        return self.cluster.helm(
+            "upgrade", "--install", "gharial", str(checkout_root() / "charts" / "gharial"),
+            "--namespace", SYSTEM_NAMESPACE, "--create-namespace", "--values", str(values), *sets,
+            "--wait", "--timeout", "240s",
+        )  # fmt: skip
+
+    def label_nodes(self, *names: str) -> None:
+        """Says which nodes have simulated cards; the label goes from all others."""
+        for node in self.cluster.node_names:
+            label = CARDS_LABEL if node in names else CARDS_LABEL.split("=")[0] + "-"
+            self.cluster.kubectl("label", "node", node, label, "--overwrite")
+
+    def put_bitstream(self, version: str) -> None:
+        """Stores a bitstream's file in a ConfigMap named for its version."""
+        image = make_bitstream(version, RELEASE_DATES[version])
+        folder = self.cluster.paths.root / "bitstreams"
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{version}.flash"
+        file.write_bytes(image)
+        rendered = self.cluster.kubectl(
+            "create", "configmap", f"bitstream-{version.replace('.', '-')}", "-n", SYSTEM_NAMESPACE,
+            f"--from-file=bitstream.flash={file}", "--dry-run=client", "-o", "json",
+        )  # fmt: skip
+        self.apply(json.loads(rendered))
+
+    def card_ids(self) -> list[str]:
+        """Unique ids of all cards that the agents have found."""
+        nodes = self.list("asrcardnodes")
+        return sorted(card["uniqueId"] for node in nodes for card in node.get("status", {}).get("cards", []))
+
+    def licence_cards(self, card_ids: list[str]) -> None:
+        """Gives the pool a licence for each of these cards, and for no other."""
+        files = {f"{card_id}.json": self.issuer.licence(card_id).decode() for card_id in card_ids}
+        self.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": LICENCES_SECRET, "namespace": SYSTEM_NAMESPACE},
+                "stringData": files,
+            }
+        )
+
+    # -- states ----------------------------------------------------------------------------------
+
+    def condition(self, kind: str, name: str, condition: str, namespace: str | None = None) -> Manifest:
+        """A condition of an object as it is now, with status Unknown when it is not there yet."""
+        found = self.get(kind, name, namespace) or {}
+        for entry in found.get("status", {}).get("conditions", []):
+            if entry["type"] == condition and is_current(found, entry):
+                return dict(entry)
+        return {"type": condition, "status": "Unknown", "reason": "NotReported", "message": "nothing reported yet"}
+
+    def wait_condition(
+        self, kind: str, name: str, condition: str, status: str = "True", *, namespace: str | None = None,
+        reason: str | None = None, timeout: float = 120, tell: Callable[[str], None] | None = None,
+    ) -> Manifest:  # fmt: skip
+        """Waits until a condition has a status (and a reason), and returns it. `tell` hears what it says meanwhile."""
+        last: Manifest = {}
+
+        def reached() -> bool:
+            nonlocal last
+            last = self.condition(kind, name, condition, namespace)
+            if tell is not None:
+                tell(f"{kind}/{name}: {last['reason']}: {last['message']}")
+            return last["status"] == status and reason in {None, last["reason"]}
+
+        wanted = f"{kind}/{name} {condition}={status}" + (f" ({reason})" if reason else "")
+        wait_until(reached, timeout, lambda: f"{wanted} was not reached; it says {last}")
+        return last
+
+    def gateway_url(self, node: str | None = None) -> str:
+        """Address of the streaming API at the gateway's port on a node."""
+        return f"ws://{self.cluster.node_ip(node or self.cluster.node_names[0])}:{GATEWAY_NODE_PORT}{STREAM_PATH}"
+
+
+def wait_until(reached: Callable[[], bool], timeout: float, otherwise: Callable[[], str], pause: float = 0.5) -> None:
+    """Waits for a state of the cluster. Raises NotReachedError with `otherwise()` after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while not reached():
+        if time.monotonic() > end:
+            raise NotReachedError(f"after {timeout:.0f} s: {otherwise()}")
+        time.sleep(pause)
+
+
+def is_current(found: Manifest, condition: Manifest) -> bool:
+    """Whether a condition speaks of the object's present spec."""
+    generation = found["metadata"].get("generation", 0)
+    return bool(condition.get("observedGeneration", generation) == generation)
+
+
+def scope(namespace: str | None) -> list[str]:
+    """kubectl's words for a namespace."""
+    return ["-n", namespace] if namespace else []
+
+
+def example(name: str) -> list[Manifest]:
+    """The manifests of examples/simulated/NAME.yaml."""
+    text = (checkout_root() / "examples" / "simulated" / f"{name}.yaml").read_text()
+    return [copy.deepcopy(document) for document in yaml.safe_load_all(text) if document]
+
+
+def demo_values(public_key: str) -> Manifest:
+    """The chart's values on the box: local images, simulated cards, a gateway on a port of every node."""
+    return {
+        "image": {"tag": "dev", "pullPolicy": "Never"},
+        "licensing": {"publicKey": public_key},
+        "simulatedCards": {"enabled": True, "cardsPerNode": 1},
+        "gateway": {"enabled": True, "className": "gharial", "nodePort": GATEWAY_NODE_PORT},
+    }
