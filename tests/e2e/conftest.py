@@ -1,0 +1,47 @@
+"""The real two-node cluster with Gharial on it, made once for all end-to-end tests and left as each test found it.
+
+Nothing is faked here but the hardware: two simulated cards, one per node, play the FPGA cards.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gharial_cluster.cluster import Cluster
+from gharial_cluster.demo.bring_up import bring_up
+from gharial_cluster.demo.site import Site
+from gharial_cluster.paths import checkout_root
+
+from .streams import offline_transcripts
+
+SAMPLES = checkout_root() / "models" / "starter" / "samples"
+
+
+@pytest.fixture(scope="session")
+def site(cluster: Cluster) -> Site:
+    """Gharial installed, both nodes' cards flashed and licensed, the starter model served by two pods."""
+    site = Site.on(cluster)
+    bring_up(site)
+    return site
+
+
+@pytest.fixture(autouse=True)
+def whole(site: Site) -> Iterator[None]:
+    """Every test finds pool and model Ready, and says so itself when it leaves them otherwise."""
+    site.wait_condition("asrcardpool", "simulated", "Ready", timeout=180)
+    site.wait_condition("asrmodel", "general", "Ready", namespace="speech", timeout=180)
+    yield
+
+
+@pytest.fixture(scope="session")
+def recordings() -> list[Path]:
+    """Real human recordings with what is said beside them."""
+    found = sorted(SAMPLES.glob("*.flac"))
+    assert found, f"no recordings in {SAMPLES}"
+    return found
+
+
+@pytest.fixture(scope="session")
+def offline(recordings: list[Path]) -> dict[Path, str]:
+    """What the same artefact makes of each recording without any server."""
+    return offline_transcripts(recordings)

@@ -1,0 +1,33 @@
+"""Upgrading the chart, operator and agents restarted, keeps a live stream alive."""
+
+from pathlib import Path
+
+from gharial_cluster.demo.site import SYSTEM_NAMESPACE, Site
+
+from .streams import LiveStream, joined
+
+
+def pods_of(site: Site, component: str) -> set[str]:
+    """Names of a component's pods."""
+    selector = f"app.kubernetes.io/component={component}"
+    return {pod["metadata"]["uid"] for pod in site.list("pods", SYSTEM_NAMESPACE, selector)}
+
+
+def test_a_live_stream_survives_helm_upgrade_word_for_word(
+    site: Site, recordings: list[Path], offline: dict[Path, str], tmp_path: Path
+) -> None:
+    long = joined(recordings, 3, tmp_path)
+    before = {component: pods_of(site, component) for component in ("operator", "agent")}
+    stream = LiveStream(long, site.gateway_url())
+    site.install("podAnnotations.upgraded=yes")
+    assert stream.running, "the recording was too short for the upgrade"
+    after = {component: pods_of(site, component) for component in ("operator", "agent")}
+    heard = stream.result()
+    site.install()
+    assert heard["reconnects"] == 0
+    for component, uids in before.items():
+        assert uids
+        assert not uids & after[component], f"{component} was not restarted"
+    from .streams import offline_transcripts
+
+    assert heard["transcript"] == offline_transcripts([long])[long]

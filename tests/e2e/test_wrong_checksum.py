@@ -1,0 +1,41 @@
+"""A file that is not what its sha256 says never reaches a card or a server, and the status says so."""
+
+from gharial_cluster.demo.site import Site, example
+
+WRONG = "0" * 64
+
+
+def test_a_wrong_bitstream_is_not_flashed_and_the_pool_says_so(site: Site) -> None:
+    site.put_bitstream("1.13.0")
+    [pool] = example("pool")
+    right = pool["spec"]["bitstream"]
+    pool["spec"]["bitstream"] = {
+        "version": "1.13.0",
+        "configMap": {"name": "bitstream-1-13-0", "key": "bitstream.flash"},
+        "sha256": WRONG,
+    }
+    site.apply(pool)
+    try:
+        condition = site.wait_condition("asrcardpool", "simulated", "Degraded", reason="ChecksumMismatch", timeout=90)
+        assert WRONG in condition["message"]
+        versions = {card["bitstream"] for node in site.list("asrcardnodes") for card in node["status"]["cards"]}
+        assert versions == {"1.14.0"}
+    finally:
+        pool["spec"]["bitstream"] = right
+        site.apply(pool)
+
+
+def test_a_wrong_model_is_not_served_and_the_model_says_so(site: Site) -> None:
+    *_, model = example("model")
+    right = model["spec"]["model"]["checkpoint"]["sha256"]
+    model["spec"]["model"]["checkpoint"]["sha256"] = WRONG
+    site.apply(model)
+    try:
+        condition = site.wait_condition(
+            "asrmodel", "general", "Progressing", "False", namespace="speech", reason="ChecksumMismatch", timeout=120
+        )
+        assert WRONG in condition["message"]
+        assert right in condition["message"]
+    finally:
+        model["spec"]["model"]["checkpoint"]["sha256"] = right
+        site.apply(model)
