@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from gharial_wire.bitstream import make_bitstream
 
+from gharial_cluster.addons import envoy_gateway
 from gharial_cluster.cluster import Cluster
 from gharial_cluster.demo.issuer import Issuer
 from gharial_cluster.paths import checkout_root
@@ -181,9 +182,18 @@ def example(name: str) -> list[Manifest]:
 
 def demo_values(public_key: str) -> Manifest:
     """The chart's values on the box: local images, simulated cards, a gateway on a port of every node."""
+    port = {"name": "http-80", "port": 80, "protocol": "TCP", "targetPort": 10080, "nodePort": GATEWAY_NODE_PORT}
+    service = {
+        "type": "NodePort",
+        "externalTrafficPolicy": "Cluster",
+        "patch": {"type": "StrategicMerge", "value": {"spec": {"ports": [port]}}},
+    }
+    few = {"requests": {"cpu": "50m", "memory": "128Mi"}}
+    deployment = {"container": {"image": envoy_gateway.IMAGE, "resources": few}}
+    provider = {"type": "Kubernetes", "kubernetes": {"envoyService": service, "envoyDeployment": deployment}}
     return {
         "image": {"tag": "dev", "pullPolicy": "Never"},
         "licensing": {"publicKey": public_key},
         "simulatedCards": {"enabled": True, "cardsPerNode": 1},
-        "gateway": {"enabled": True, "className": "gharial", "nodePort": GATEWAY_NODE_PORT},
+        "gateway": {"className": "gharial", "envoyProxy": {"provider": provider}},
     }
