@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from gharial_cluster.cluster import Cluster
-from gharial_cluster.demo.bring_up import bring_up
 from gharial_cluster.demo.site import Site
+from gharial_cluster.demo.stages import bring_up
 from gharial_cluster.paths import checkout_root
+from gharial_cluster.progress import Progress
 
 from .streams import offline_transcripts
 
@@ -21,7 +22,7 @@ SAMPLES = checkout_root() / "models" / "starter" / "samples"
 def site(cluster: Cluster) -> Site:
     """Gharial installed, both nodes' cards flashed and licensed, the starter model served by two pods."""
     site = Site.on(cluster)
-    bring_up(site)
+    bring_up(site, Progress())
     return site
 
 

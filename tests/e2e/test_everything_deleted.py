@@ -1,6 +1,7 @@
 """Deleting the model and the pool leaves nothing of theirs behind, and they can come again."""
 
 from gharial_cluster.demo.site import Site, example, wait_until
+from gharial_cluster.network_plan import NODES
 
 KINDS = [
     "deployments", "replicasets", "pods", "services", "httproutes", "resourceclaimtemplates", "resourceclaims",
@@ -15,7 +16,7 @@ def left_behind(site: Site) -> list[str]:
     devices = [device["name"] for s in site.list("resourceslices") for device in s["spec"].get("devices", [])]
     files = [
         f"{node}:{name}"
-        for node in site.cluster.node_names
+        for node in NODES
         for name in site.cluster.node_exec(node, ["sh", "-c", "ls /var/run/cdi 2>/dev/null || true"]).split()
     ]
     return objects + nodes + devices + files

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gharial_cluster.demo.recording import transcribe
 from gharial_cluster.demo.site import Site
+from gharial_cluster.network_plan import NODES
 
 
 def test_a_stream_through_the_gateway_equals_the_offline_decode(
@@ -16,14 +17,14 @@ def test_a_stream_through_the_gateway_equals_the_offline_decode(
 
 
 def test_the_gateway_answers_on_every_node(site: Site, recordings: list[Path], offline: dict[Path, str]) -> None:
-    for node in site.cluster.node_names:
+    for node in NODES:
         streamed = transcribe(recordings[0], site.gateway_url(node), "--fast")
         assert streamed["transcript"] == offline[recordings[0]]
 
 
 def test_two_pods_on_two_nodes_hold_one_card_each(site: Site) -> None:
     pods = site.list("pods", "speech", "asr.gharial.dev/model=general")
-    assert {pod["spec"]["nodeName"] for pod in pods} == set(site.cluster.node_names)
+    assert {pod["spec"]["nodeName"] for pod in pods} == set(NODES)
     claims = site.list("resourceclaims", "speech")
     devices = [
         (result["pool"], result["device"])

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from gharial_cluster.demo.site import Site, wait_until
+from gharial_cluster.network_plan import NODES
 
 
 @pytest.fixture
 def cards_on_one_node(site: Site) -> Iterator[str]:
     """Cards on the first node only; the second has none until the test is over."""
-    keeps, loses = site.cluster.node_names
+    keeps, loses = NODES
     site.label_nodes(keeps)
     wait_until(lambda: not slices_of(site, loses), 90, lambda: f"{loses} still offers cards: {slices_of(site, loses)}")
     yield keeps
@@ -30,7 +31,7 @@ def pods_by_node(site: Site) -> dict[str, str | None]:
 
 
 def test_a_node_without_cards_gets_no_pod_and_the_model_says_why(site: Site, cards_on_one_node: str) -> None:
-    other = next(node for node in site.cluster.node_names if node != cards_on_one_node)
+    other = next(node for node in NODES if node != cards_on_one_node)
     for pod, node in pods_by_node(site).items():
         if node == other:
             site.delete("pod", pod, "speech")

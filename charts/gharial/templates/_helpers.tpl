@@ -6,7 +6,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "gharial.image" -}}
-{{ .root.Values.image.registry }}/{{ .name }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- $tag := get .root.Values.image.tags .name | default .root.Values.image.tag | default .root.Chart.AppVersion -}}
+{{ .root.Values.image.registry }}/{{ .name }}:{{ $tag }}
 {{- end }}
 
 {{- define "gharial.pullSecrets" -}}

@@ -5,19 +5,26 @@ Every step may be repeated, so an interrupted demo simply runs again.
 
 import copy
 import json
+import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import yaml
 from gharial_wire.bitstream import make_bitstream
 
 from gharial_cluster.addons import envoy_gateway
+from gharial_cluster.binaries.store import Binaries
 from gharial_cluster.cluster import Cluster
 from gharial_cluster.demo.issuer import Issuer
+from gharial_cluster.images.build import BuiltImage
+from gharial_cluster.images.loading import load
+from gharial_cluster.network_plan import NODES
 from gharial_cluster.paths import checkout_root
+from gharial_cluster.progress import Progress
 
 SYSTEM_NAMESPACE = "gharial-system"
 CARDS_LABEL = "asr.gharial.dev/cards=simulated"
@@ -74,20 +81,42 @@ class Site:
 
     # -- installation ----------------------------------------------------------------------------
 
+    def load(self, images: Sequence[BuiltImage], progress: Progress) -> None:
+        """Brings images to every node; only what a node lacks travels. Their tags are kept for `install`."""
+        for node in NODES:
+            load(images, self.cluster.machine(node).enter_command(["ctr"]), progress.note)
+        tags = {image.pinned.rpartition("/")[2].split(":")[0]: image.pinned.rpartition(":")[2] for image in images}
+        self._tags.write_text(json.dumps(tags))
+
+    @property
+    def _tags(self) -> Path:
+        return self.cluster.paths.root / "image-tags.json"
+
     def install(self, *overrides: str) -> str:
-        """Installs or upgrades the chart with the demo's values; `overrides` are helm's --set arguments."""
+        """Installs or upgrades the chart with the demo's values; `overrides` are helm's --set arguments.
+
+        Raises RuntimeError with what helm said.
+        """
         values = self.cluster.paths.root / "values.yaml"
-        values.write_text(yaml.safe_dump(demo_values(self.issuer.public_key())))
+        chosen = demo_values(self.issuer.public_key(), json.loads(self._tags.read_text()))
+        values.write_text(yaml.safe_dump(chosen))
         sets = [word for override in overrides for word in ("--set", override)]
-        return self.cluster.helm(
-            "upgrade", "--install", "gharial", str(checkout_root() / "charts" / "gharial"),
-            "--namespace", SYSTEM_NAMESPACE, "--create-namespace", "--values", str(values), *sets,
-            "--wait", "--timeout", "240s",
+        helm = Binaries.default().ensure("helm")["helm"]
+        done = subprocess.run(
+            [
+                str(helm), "upgrade", "--install", "gharial", str(checkout_root() / "charts" / "gharial"),
+                f"--kubeconfig={self.cluster.kubeconfig}", "--namespace", SYSTEM_NAMESPACE, "--create-namespace",
+                "--values", str(values), *sets, "--wait", "--timeout", "240s",
+            ],
+            capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
+        if done.returncode != 0:
+            raise RuntimeError(f"helm could not install the chart: {done.stderr.strip()}")
+        return done.stdout
 
     def label_nodes(self, *names: str) -> None:
         """Says which nodes have simulated cards; the label goes from all others."""
-        for node in self.cluster.node_names:
+        for node in NODES:
             label = CARDS_LABEL if node in names else CARDS_LABEL.split("=")[0] + "-"
             self.cluster.kubectl("label", "node", node, label, "--overwrite")
 
@@ -151,7 +180,7 @@ class Site:
 
     def gateway_url(self, node: str | None = None) -> str:
         """Address of the streaming API at the gateway's port on a node."""
-        return f"ws://{self.cluster.node_ip(node or self.cluster.node_names[0])}:{GATEWAY_NODE_PORT}{STREAM_PATH}"
+        return f"ws://{self.cluster.node_ip(node or NODES[0])}:{GATEWAY_NODE_PORT}{STREAM_PATH}"
 
 
 def wait_until(reached: Callable[[], bool], timeout: float, otherwise: Callable[[], str], pause: float = 0.5) -> None:
@@ -180,7 +209,7 @@ def example(name: str) -> list[Manifest]:
     return [copy.deepcopy(document) for document in yaml.safe_load_all(text) if document]
 
 
-def demo_values(public_key: str) -> Manifest:
+def demo_values(public_key: str, tags: dict[str, str]) -> Manifest:
     """The chart's values on the box: local images, simulated cards, a gateway on a port of every node."""
     port = {"name": "http-80", "port": 80, "protocol": "TCP", "targetPort": 10080, "nodePort": GATEWAY_NODE_PORT}
     service = {
@@ -192,7 +221,7 @@ def demo_values(public_key: str) -> Manifest:
     deployment = {"container": {"image": envoy_gateway.IMAGE, "resources": few}}
     provider = {"type": "Kubernetes", "kubernetes": {"envoyService": service, "envoyDeployment": deployment}}
     return {
-        "image": {"tag": "dev", "pullPolicy": "Never"},
+        "image": {"tags": tags, "pullPolicy": "Never"},
         "licensing": {"publicKey": public_key},
         "simulatedCards": {"enabled": True, "cardsPerNode": 1},
         "gateway": {"className": "gharial", "envoyProxy": {"provider": provider}},

@@ -39,7 +39,7 @@ def bring_up(site: Site, progress: Progress) -> None:
     """Images, chart, cards, licences and model on a cluster that is up; returns when all are Ready."""
     expect_stages(progress)
     with progress.stage("demo images"):
-        images = [build(image, progress) for image in IMAGES]
+        images = [build(image, progress.note) for image in IMAGES]
     with progress.stage("demo load"):
         site.load(images, progress)
     with progress.stage("demo chart"):
@@ -48,16 +48,12 @@ def bring_up(site: Site, progress: Progress) -> None:
     with progress.stage("demo cards"):
         site.put_bitstream(BITSTREAM)
         site.apply(*example("pool"))
-        wait_until(
-            lambda: len(site.card_ids()) == len(NODES), 120, lambda: f"the agents found only {site.card_ids()}"
-        )
+        wait_until(lambda: len(site.card_ids()) == len(NODES), 120, lambda: f"the agents found only {site.card_ids()}")
         site.licence_cards(site.card_ids())
         site.wait_condition("asrcardpool", "simulated", "Ready", timeout=180, tell=Teller(progress))
     with progress.stage("demo model"):
         site.apply(*example("model"))
-        site.wait_condition(
-            "asrmodel", "general", "Ready", namespace="speech", timeout=240, tell=Teller(progress)
-        )
+        site.wait_condition("asrmodel", "general", "Ready", namespace="speech", timeout=240, tell=Teller(progress))
         site.wait_condition("asrmodel", "general", "RouteAccepted", namespace="speech", timeout=60)
 
 
