@@ -34,6 +34,6 @@ def next_things(url: str, recording: Path) -> str:
         [
             f"  {gharial} client transcribe {recording} --url {url}   # or any wav or flac of yours",
             f"  {gharial} cluster kubectl -- describe asrcardnodes    # why everything is as it is",
-            f"  {gharial} cluster kubectl -- scale asrmodel general -n speech --replicas 1   # then: get asrmodels -A -w",
+            f"  {gharial} cluster kubectl -- scale asrmodel general -n speech --replicas 1  # drains, then goes",
         ]
     )
