@@ -1,4 +1,4 @@
-"""From a hardware checkpoint to what the engine runs: rows reordered, matrices joined and, for int8, quantised."""
+"""From a hardware checkpoint to what the engine runs: matrices joined and, for int8, quantised."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ def _network_weights(config: RnntConfig, state: dict[str, Tensor], precision: Pr
 
     def layer(prefix: str, index: int, joined: bool) -> LayerWeights:
         def rows(name: str) -> Tensor:
-            return _sigmoids_first(state[f"{prefix}.{name}_l{index}"].float())
+            return _doubled_candidate(state[f"{prefix}.{name}_l{index}"].float())
 
         bias = rows("bias_ih") + rows("bias_hh")
         if joined:
@@ -85,10 +85,10 @@ def _network_weights(config: RnntConfig, state: dict[str, Tensor], precision: Pr
     )
 
 
-def _sigmoids_first(rows_4H: Tensor) -> Tensor:
-    """torch orders gates input, forget, candidate, output; the engine input, forget, output, candidate."""
+def _doubled_candidate(rows_4H: Tensor) -> Tensor:
+    """The engine takes tanh of the third gate from sigmoid of its double; see `gharial_asr.inference.lstm`."""
     gate_in, gate_forget, candidate, gate_out = rows_4H.chunk(4)
-    return torch.cat((gate_in, gate_forget, gate_out, candidate))
+    return torch.cat((gate_in, gate_forget, 2 * candidate, gate_out))
 
 
 def load_model(path: Path, precision: Precision = "int8") -> CompiledModel:

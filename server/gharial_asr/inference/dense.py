@@ -80,10 +80,11 @@ class Int8Dense:
         self._bias_N = bias_N.float().contiguous()
 
     def __call__(self, x_BK: Tensor) -> Tensor:
-        range_B1 = torch.linalg.vector_norm(x_BK, torch.inf, dim=1, keepdim=True).clamp_(min=SMALLEST_RANGE)
-        range_B1.div_(ACTIVATION_LEVELS)
-        y_BN = self._product(x_BK / range_B1, 1.0, ACTIVATION_ZERO, self._packed)
-        return torch.addcmul(self._bias_N, y_BN, range_B1)
+        # Both extremes apart are many times faster than a norm: no array of magnitudes is made.
+        range_B1 = torch.maximum(x_BK.amax(1, keepdim=True), x_BK.amin(1, keepdim=True).neg_())
+        step_B1 = range_B1.clamp_(min=SMALLEST_RANGE).div_(ACTIVATION_LEVELS)
+        y_BN: Tensor = self._product(x_BK / step_B1, 1.0, ACTIVATION_ZERO, self._packed)
+        return torch.addcmul(self._bias_N, y_BN, step_B1, out=y_BN)
 
 
 def dense(weight: Weight, bias_N: Tensor) -> Dense:

