@@ -61,6 +61,8 @@ class Hardware:
 
     def _open_card(self, index: int) -> SimulatedCard:
         unique_id = unique_card_id(self.settings.id_seed, index)
+        # Claims mount this folder, so it is there before any of them.
+        (self.settings.root / "cards" / unique_id).mkdir(parents=True, exist_ok=True)
         folder = self.settings.root / "hardware" / "state" / unique_id
         factory = make_bitstream(self.settings.factory_version, self.settings.factory_release_date)
         return SimulatedCard(place_of(index, self.settings.numa_nodes), CardMemory.open(folder, unique_id, factory))

@@ -5,9 +5,16 @@ import logging
 import signal
 import threading
 from types import FrameType
+from typing import TYPE_CHECKING
+
+from gharial_wire.licence import load_public_key
 
 from gharial_simcard.control import ControlServer
 from gharial_simcard.hardware import Hardware, HardwareSettings, SimulatedCard
+from gharial_simcard.rights import CardRights
+
+if TYPE_CHECKING:
+    from gharial_simcard.compute import CardCompute
 
 log = logging.getLogger(__name__)
 # As many as the CAIMAN-ASR documentation puts into one server.
@@ -25,16 +32,42 @@ def run_cards(arguments: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    hardware = Hardware(settings, log_change)
+    hosts: dict[str, CardCompute] = {}
+
+    def follow(card: SimulatedCard) -> None:
+        if host := hosts.get(card.memory.unique_id):
+            host.follow(card)
+
+    hardware = Hardware(settings, follow)
     control = ControlServer(hardware)
     hardware.start()
     control.serve()
-    for card in hardware.cards:
-        log.info("card %s at %s", card.memory.unique_id, card.place.pci_address)
+    if not arguments.without_compute:
+        hosts.update(make_hosts(hardware, arguments))
+        for card in hardware.cards:
+            follow(card)
+    log.info("%d cards: %s", len(hardware.cards), ", ".join(card.memory.unique_id for card in hardware.cards))
     stopping.wait()
     control.shutdown()
     hardware.stop()
+    for host in hosts.values():
+        host.stop()
     return 0
+
+
+def make_hosts(hardware: Hardware, arguments: argparse.Namespace) -> "dict[str, CardCompute]":
+    """The arithmetic behind each card's socket, by unique id; imports torch."""
+    from gharial_simcard.compute import CardCompute
+
+    key = load_public_key(arguments.public_key.read_bytes()) if arguments.public_key else None
+    root = hardware.settings.root
+    hosts = {}
+    for card in hardware.cards:
+        unique_id = card.memory.unique_id
+        folder = root / "cards" / unique_id
+        rights = CardRights(card, folder, key, hardware.settings.streams, hardware.report_streams)
+        hosts[unique_id] = CardCompute(rights, folder, root / "hardware" / "artefacts" / unique_id)
+    return hosts
 
 
 def settings_from(arguments: argparse.Namespace) -> HardwareSettings:
@@ -52,8 +85,3 @@ def settings_from(arguments: argparse.Namespace) -> HardwareSettings:
         boot_seconds=arguments.boot_seconds,
         write_rate=arguments.write_rate,
     )
-
-
-def log_change(card: SimulatedCard) -> None:
-    """Says that a card came, went or changed its health."""
-    log.info("card %s: on the bus %s, hung %s", card.memory.unique_id, card.memory.on_bus, card.memory.hung)

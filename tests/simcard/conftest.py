@@ -9,7 +9,7 @@ from simulated_cards import Cards
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Cards]:
-    words = ["--cards", "2", "--id-seed", "node-a", "--boot-seconds", "0.2", "--write-rate", "4e6"]
+    words = ["--cards", "2", "--id-seed", "node-a", "--boot-seconds", "0.2", "--write-rate", "4e6", "--without-compute"]
     box = Cards(tmp_path / "run", words)
     box.start()
     yield box

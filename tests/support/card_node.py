@@ -44,7 +44,17 @@ class CardNode:
     agent: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
-        words = ["--cards", "2", "--id-seed", self.name, "--boot-seconds", "0.2", "--write-rate", "1e6"]
+        words = [
+            "--cards",
+            "2",
+            "--id-seed",
+            self.name,
+            "--boot-seconds",
+            "0.2",
+            "--write-rate",
+            "1e6",
+            "--without-compute",
+        ]
         self.cards = Cards(self.root / "run", words)
         # A Unix socket's path holds 107 characters at most.
         self.kubelet = Kubelet(Path(tempfile.mkdtemp(prefix="k")))
