@@ -23,7 +23,8 @@ class Metrics:
         self.closed = Counter(
             "gharial_streams_closed_total", "Streams that have ended, by close code.", ["code"], registry=self.registry
         )
-        self.answers = Counter("gharial_answers_total", "Answers sent.", ["kind"], registry=self.registry)
+        answers = Counter("gharial_answers_total", "Answers sent.", ["kind"], registry=self.registry)
+        self.finals, self.partials = answers.labels("final"), answers.labels("partial")
         self.latency = Histogram(
             "gharial_frame_latency_seconds",
             "From a frame's last sample to its answer leaving the engine.",

@@ -25,12 +25,10 @@ class Close:
 
 DONE = Close(1000, "")
 TEXT_FRAME = Close(1003, "400 a text frame came; send audio in binary frames, and an empty binary frame at the end")
-TOO_LARGE = Close(1009, "400 a message is larger than 1 MiB; send smaller ones, best 1920 bytes (60 ms)")
 IDLE = Close(1008, "400 no audio came for too long; end a stream with an empty binary frame")
 SLOW_READER = Close(1008, "400 answers were not read for too long; read while sending")
 FAILED = Close(1011, "500 the recogniser failed; connect again and send on from the last final answer")
 RESTARTING = Close(1012, "503 the server is restarting; connect again and send on from the last final answer")
-FULL = Close(1013, "503 the maximum number of simultaneous connections is reached; try again later")
 
 # What a client may cure by connecting again; everything else would only happen again.
 RETRYABLE_CODES = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1014})

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -15,6 +17,29 @@ LOCAL: dict[str, Any] = {"backend": "null", "host": "127.0.0.1", "port": 0, "htt
 TARGET = "/asr/v0.1/stream?content_type=audio/x-raw;format=S16LE;channels=1;rate=16000"
 
 
+class Process:
+    """A running `gharial serve` with what it has logged."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: list[dict[str, object]] = []
+
+    async def log(self, message: str) -> dict[str, object]:
+        """Reads the log up to a line with this message."""
+        while True:
+            text = await asyncio.wait_for(self.process.stderr.readline(), 30)
+            assert text, f"the process ended; it said {self.lines}"
+            self.lines.append(json.loads(text))
+            if self.lines[-1]["message"] == message:
+                return self.lines[-1]
+
+    async def connect(self) -> connect:
+        """A connection to its stream, once it is ready."""
+        self.url = f"ws://127.0.0.1:{(await self.log('started'))['port']}{TARGET}"
+        await self.log("ready")
+        return connect(self.url, proxy=None, compression=None)
+
+
 class Harness:
     """What the tests do with a server."""
 
@@ -24,6 +49,20 @@ class Harness:
         async with running(Settings(**(LOCAL | options))) as server:
             await asyncio.wait_for(server.loaded, 10)
             yield server
+
+    @contextlib.asynccontextmanager
+    async def process(self, *options: str) -> AsyncIterator[Process]:
+        """A server that is a process of its own, with the null engine."""
+        words = ["serve", "--backend", "null", "--host", "127.0.0.1", "--port", "0", "--http-port", "0", *options]
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gharial_cli", *words, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            yield Process(child)
+        finally:
+            if child.returncode is None:
+                child.kill()
+            await child.wait()
 
     def connect(self, server: Running, target: str = TARGET, **options: Any) -> connect:
         """A plain connection to the server's stream."""

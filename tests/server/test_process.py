@@ -1,11 +1,7 @@
 """`gharial serve` as a process: signals, exit statuses, the termination message, the log."""
 
 import asyncio
-import contextlib
-import json
 import signal
-import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,46 +12,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 SAMPLES_60_MS = b"\0" * 1920
 
 
-class Process:
-    """A running `gharial serve` with what it has logged."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.lines: list[dict[str, object]] = []
-
-    async def log(self, message: str) -> dict[str, object]:
-        """Reads the log up to a line with this message."""
-        while True:
-            text = await asyncio.wait_for(self.process.stderr.readline(), 30)
-            assert text, f"the process ended; it said {self.lines}"
-            self.lines.append(json.loads(text))
-            if self.lines[-1]["message"] == message:
-                return self.lines[-1]
-
-
-@contextlib.asynccontextmanager
-async def process(*options: str) -> AsyncIterator[Process]:
-    words = ["serve", "--backend", "null", "--host", "127.0.0.1", "--port", "0", "--http-port", "0", *options]
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gharial_cli", *words, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        yield Process(child)
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.wait()
-
-
-async def stream_to(server: Process) -> connect:
-    port = (await server.log("started"))["port"]
-    await server.log("ready")
-    return connect(f"ws://127.0.0.1:{port}/asr/v0.1/stream", proxy=None)
-
-
-async def test_sigterm_lets_live_streams_finish_refuses_new_ones_and_exits_0() -> None:
-    async with process() as server:
-        stream = await stream_to(server)
+async def test_sigterm_lets_live_streams_finish_refuses_new_ones_and_exits_0(harness) -> None:
+    async with harness.process() as server:
+        stream = await server.connect()
         async with stream as live:
             await live.send(SAMPLES_60_MS)
             server.process.send_signal(signal.SIGTERM)
@@ -72,10 +31,10 @@ async def test_sigterm_lets_live_streams_finish_refuses_new_ones_and_exits_0() -
 
 @pytest.mark.parametrize(("options", "signals"), [(["--drain-timeout", "0.1"], 1), ([], 2)])
 async def test_the_drain_timeout_or_a_second_signal_closes_streams_with_1012_and_exits_0(
-    options: list[str], signals: int
+    harness, options: list[str], signals: int
 ) -> None:
-    async with process(*options) as server:
-        async with await stream_to(server) as live:
+    async with harness.process(*options) as server:
+        async with await server.connect() as live:
             server.process.send_signal(signal.SIGTERM)
             await server.log("draining")
             if signals == 2:
@@ -87,19 +46,19 @@ async def test_the_drain_timeout_or_a_second_signal_closes_streams_with_1012_and
         assert await asyncio.wait_for(server.process.wait(), 10) == 0
 
 
-async def test_a_port_that_is_taken_is_named_with_the_remedy() -> None:
-    async with process() as first:
+async def test_a_port_that_is_taken_is_named_with_the_remedy(harness) -> None:
+    async with harness.process() as first:
         taken = str((await first.log("started"))["http_port"])
-        async with process("--http-port", taken) as second:
+        async with harness.process("--http-port", taken) as second:
             _, said = await asyncio.wait_for(second.process.communicate(), 30)
             assert second.process.returncode == 1
             assert f"port {taken} cannot be opened" in said.decode()
             assert "--http-port" in said.decode()
 
 
-async def test_every_log_line_is_json_and_the_stream_is_named_in_it() -> None:
-    async with process() as server:
-        async with await stream_to(server) as live:
+async def test_every_log_line_is_json_and_the_stream_is_named_in_it(harness) -> None:
+    async with harness.process() as server:
+        async with await server.connect() as live:
             name = live.response.headers["X-Gharial-Stream"]
             await live.send(SAMPLES_60_MS)
             await live.send(b"")

@@ -76,11 +76,13 @@ class Session:
 
     def take(self, event: Event) -> None:
         """Takes one event of the engine."""
+        metrics = self._service.metrics
         if isinstance(event, Answer):
             alternatives = [(a.transcript, a.confidence) for a in event.alternatives]
             text = self._protocol.answer(event.start, event.end, event.is_provisional, alternatives, event.closing)
             if text is not None:
                 self._answers += 1
+                (metrics.partials if event.is_provisional else metrics.finals).inc()
                 self._outlet.send(text)
         else:
             log.warning("the engine gave a stream up", extra={"stream": self.name, "reason": event.reason})

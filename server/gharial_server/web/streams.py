@@ -28,7 +28,7 @@ MAX_UNREAD_BYTES = 64 * 1024
 # Messages that may wait for their session; the socket is not read beyond them.
 MAX_QUEUED_MESSAGES = 4
 OPEN_TIMEOUT_SECONDS = 10
-CLOSE_TIMEOUT_SECONDS = 5
+CLOSE_TIMEOUT_SECONDS = 3
 PING_INTERVAL_SECONDS = 20
 STREAM_HEADER = "X-Gharial-Stream"
 
