@@ -1,6 +1,6 @@
 """What the server counts, in Prometheus' text format on /metrics."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from gharial_server.admission import Load
 from gharial_server.engine.interface import Step
@@ -14,6 +14,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.active = Gauge("gharial_streams_active", "Streams open now.", registry=self.registry)
         self.capacity = Gauge("gharial_streams_capacity", "Streams at most.", registry=self.registry)
         self.ready = Gauge("gharial_ready", "1 while new streams are welcome.", registry=self.registry)
