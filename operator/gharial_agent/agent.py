@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,17 @@ from gharial_agent.cards.protocol import CardDriver, CardError
 from gharial_agent.claims import ClaimBook
 from gharial_agent.decide.facts import Limits
 from gharial_agent.decide.node import decide
-from gharial_agent.decide.verdict import Action, Fail, Fetch, Flash, PowerCycle, Succeed, TakeIntoService, Verdict
+from gharial_agent.decide.verdict import (
+    LONG_ACTIONS,
+    Action,
+    Fail,
+    Fetch,
+    Flash,
+    PowerCycle,
+    Succeed,
+    TakeIntoService,
+    Verdict,
+)
 from gharial_agent.dra.plugin import DraService, KubeletPlugin
 from gharial_agent.dra.publisher import SlicePublisher
 from gharial_agent.dra.slices import SLICES_PATH, devices
@@ -139,6 +149,8 @@ class Agent:
         observation = self._observer.look(node.spec, inputs, self._operations.current)
         plan = decide(observation.facts, desired(node.spec), now, self._settings.limits)
         self._deliver_licences(observation)
+        # What is to be remembered is on the disk before anybody relies on it.
+        self._perform([action for action in plan.actions if not isinstance(action, LONG_ACTIONS)], node)
         # Taints go out before anything is done to a card, so that no new pod is on its way to it.
         owner = {"name": node.metadata.name, "uid": node.metadata.uid}
         found = devices(observation.facts.cards, plan.verdicts, node.spec.pool_ref.name)
@@ -147,7 +159,10 @@ class Agent:
         self._status.write(status, live, now)
         self._events.tell(node, plan.verdicts)
         count_phases(plan.verdicts)
-        for action in plan.actions:
+        self._perform([action for action in plan.actions if isinstance(action, LONG_ACTIONS)], node)
+
+    def _perform(self, actions: Sequence[Action], node: AsrCardNode) -> None:
+        for action in actions:
             self._do(action, node)
 
     def _do(self, action: Action, node: AsrCardNode) -> None:

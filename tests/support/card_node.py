@@ -125,13 +125,14 @@ class CardNode:
             "licences": [{"secretRef": {"name": f"{self.name}-licences"}}],
             "flash": "Allowed",
             "flashReason": "FlashAllowed: go on.",
+            "bitstream": None,
             **changes,
         }
         body = {
             "apiVersion": "asr.gharial.dev/v1alpha1",
             "kind": "AsrCardNode",
             "metadata": {"name": self.name},
-            "spec": spec,
+            "spec": {key: value for key, value in spec.items() if value is not None},
         }
         self.kube.apply(f"{NODES}/{self.name}", body, "test-operator")
 
