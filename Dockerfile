@@ -40,6 +40,8 @@ CMD ["operator"]
 
 FROM control AS agent
 COPY operator/gharial_agent /opt/gharial/src/operator/gharial_agent
+# The tool that the agent flashes simulated cards with; the cards themselves run in the server image.
+COPY server/gharial_simcard/__init__.py server/gharial_simcard/flash_tool.py /opt/gharial/src/server/gharial_simcard/
 RUN python3 -m compileall -q /opt/gharial/src
 # Root, because the kubelet's plugin sockets, CDI files and cards of a node belong to root.
 USER 0:0

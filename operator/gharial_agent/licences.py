@@ -22,7 +22,7 @@ def licence_of(
 ) -> CardLicence:
     """Picks among all licence files of the pool the one for this card. Without a key no licence can be believed."""
     if key is None:
-        message = "The agent has no public key to check licences with; give the chart licences.publicKey."
+        message = "The agent has no public key to check licences with; give the chart licensing.publicKey."
         return CardLicence(Judgement(LicenceState.BAD_SIGNATURE), message, None)
     judgement, document = judge_best(documents, key, card_id, bitstream, today)
     return CardLicence(judgement, sentence(judgement, bitstream), document)
