@@ -29,6 +29,7 @@ VERBS: dict[str, Verb] = {
         "Turn a training checkpoint into a hardware checkpoint.",
     ),
     "compile": Verb("gharial_asr.cli.compile", "server", "Compile a hardware checkpoint into an int8 artefact."),
+    "bench": Verb("gharial_server.bench.cli", "server", "Measure how many live streams this machine carries."),
     "cluster": Verb("gharial_cluster.cli", "dev", "Start and stop a real two-node Kubernetes on this machine."),
     "demo": Verb("gharial_cluster.demo.cli", "dev", "Show the whole way, from a bare machine to words."),
 }

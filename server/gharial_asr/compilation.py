@@ -21,18 +21,24 @@ NEEDED_BITSTREAM = "1.10.0"
 
 
 @dataclass(frozen=True)
-class CompiledModel:
-    """A model ready for the engine.
-
-    digest: sha256 in hex of the file it came from, empty for one made in memory. needed_bitstream: the oldest version
-    of a card's bitstream that runs it.
-    """
+class Arithmetic:
+    """What a runner needs: the network's weights and the statistics of the features (one value per mel filter)."""
 
     config: RnntConfig
     precision: Precision
     weights: NetworkWeights
     mel_mean: Tensor
     mel_variance: Tensor
+
+
+@dataclass(frozen=True)
+class CompiledModel(Arithmetic):
+    """A model ready for the engine.
+
+    digest: sha256 in hex of the file it came from, empty for one made in memory. needed_bitstream: the oldest version
+    of a card's bitstream that runs it.
+    """
+
     tokenizer: Tokenizer
     version: str
     digest: str = ""
@@ -44,7 +50,7 @@ def compile_checkpoint(checkpoint: HardwareCheckpoint, precision: Precision, dig
     return CompiledModel(
         config=checkpoint.config,
         precision=precision,
-        weights=_network_weights(checkpoint.config, checkpoint.state_dict, precision),
+        weights=compile_weights(checkpoint.config, checkpoint.state_dict, precision),
         mel_mean=checkpoint.mel_mean.float(),
         mel_variance=checkpoint.mel_variance.float(),
         tokenizer=checkpoint.tokenizer,
@@ -53,7 +59,9 @@ def compile_checkpoint(checkpoint: HardwareCheckpoint, precision: Precision, dig
     )
 
 
-def _network_weights(config: RnntConfig, state: dict[str, Tensor], precision: Precision) -> NetworkWeights:
+def compile_weights(config: RnntConfig, state: dict[str, Tensor], precision: Precision) -> NetworkWeights:
+    """The engine's arrangement of a checkpoint's state_dict."""
+
     def convert(weight_NK: Tensor) -> Weight:
         return quantise_weight(weight_NK.float()) if precision == "int8" else weight_NK.float().contiguous()
 

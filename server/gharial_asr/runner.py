@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gharial_asr.compilation import CompiledModel
-from gharial_asr.decoding.greedy import decode_greedy
+from gharial_asr.compilation import Arithmetic
+from gharial_asr.decoding.greedy import advance, decode_greedy
 from gharial_asr.features import Features
 from gharial_asr.inference.network import Network
 from gharial_asr.state import SlotStates
@@ -65,7 +65,7 @@ class Runner(Protocol):
 class LocalRunner:
     """Runs a compiled model on this machine's processor, in the calling thread (and torch's)."""
 
-    def __init__(self, model: CompiledModel, slots: int) -> None:
+    def __init__(self, model: Arithmetic, slots: int) -> None:
         self._network = Network(model.config, model.weights)
         features = Features(model.config, model.mel_mean, model.mel_variance)
         self._front_end = StreamingFeatures(features)
@@ -111,6 +111,17 @@ class LocalRunner:
             decoded.tokens.to(torch.int32).numpy(),
             decoded.probabilities.numpy(),
         )
+
+    @torch.inference_mode()
+    def read_labels(self, slots: NDArray[np.int32], labels: NDArray[np.int64]) -> None:
+        """Lets the prediction network of some slots read one label each, as if it had just been emitted."""
+        if len(slots):
+            advance(
+                self._network,
+                torch.from_numpy(labels),
+                torch.from_numpy(slots.astype(np.int64)),
+                self.states.prediction,
+            )
 
     def close(self) -> None:
         """Nothing to free: memory goes with the object."""

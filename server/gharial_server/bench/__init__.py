@@ -1,0 +1,1 @@
+"""Measurements of the engine at real-time pace."""
