@@ -4,6 +4,7 @@ Only plain data crosses a runner's calls, so a runner may be in this process (`L
 A runner is used by one thread. Shapes: B streams of a batch, N samples of a step.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,10 +68,18 @@ class LocalRunner:
 
     def __init__(self, model: Arithmetic, slots: int) -> None:
         self._network = Network(model.config, model.weights)
-        features = Features(model.config, model.mel_mean, model.mel_variance)
-        self._front_end = StreamingFeatures(features)
-        with torch.inference_mode():
-            self.states = SlotStates(self._network, slots, self._front_end.history_samples)
+        self._front_end = StreamingFeatures(Features(model.config, model.mel_mean, model.mel_variance))
+        self.states = self._new_states(slots)
+
+    def with_slots(self, slots: int) -> "LocalRunner":
+        """Another runner on the same weights, with another number of slots, all closed."""
+        other = copy.copy(self)
+        other.states = self._new_states(slots)
+        return other
+
+    @torch.inference_mode()
+    def _new_states(self, slots: int) -> SlotStates:
+        return SlotStates(self._network, slots, self._front_end.history_samples)
 
     @property
     def slots(self) -> int:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from gharial_server.bench.settings import BenchSettings
 from gharial_server.engine.batching import BatchingEngine
-from gharial_server.engine.interface import Event, ModelInfo, Step, Stream
+from gharial_server.engine.interface import SAMPLE_RATE, Event, ModelInfo, Step, Stream
 
-SAMPLE_RATE = 16000
 # Measured from here on: kernels are warm and streams have settled into their phases.
 WARM_UP_SECONDS = 1.0
 # A random network never emits. So that it costs what a speaking one costs, one row in so many reads a label.

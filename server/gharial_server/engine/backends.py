@@ -1,6 +1,7 @@
 """Where the arithmetic runs. A backend turns settings into a runner; a driver can add one by the entry point group
 `gharial.engines`, whose members are functions like those here."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -8,8 +9,9 @@ from pathlib import Path
 
 from gharial_asr.runner import Runner
 
-# Streams on this machine's processor when nothing is said: one core carries that many of the base size in real time.
-DEFAULT_CPU_STREAMS = 16
+from gharial_server.engine.interface import SAMPLE_RATE
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,20 @@ Backend = Callable[[BackendSettings], Loaded]
 
 
 def cpu(settings: BackendSettings) -> Loaded:
-    """int8 on this machine's processor."""
+    """int8 on this machine's processor. Without a capacity, takes a second to measure what it carries."""
     import torch
     from gharial_asr.compilation import load_model
     from gharial_asr.runner import LocalRunner
 
+    from gharial_server.engine.capacity import LARGE, measure_capacity
+
     torch.set_num_threads(settings.threads)
     model = load_model(settings.model, "int8")
-    runner = LocalRunner(model, settings.capacity or DEFAULT_CPU_STREAMS * settings.threads)
+    runner = LocalRunner(model, settings.capacity or LARGE)
+    if settings.capacity is None:
+        capacity = measure_capacity(runner, runner.step_samples / SAMPLE_RATE)
+        log.info("this processor carries %d streams in real time", capacity)
+        runner = runner.with_slots(capacity)
     return Loaded(runner, model.tokenizer.pieces, model.digest)
 
 

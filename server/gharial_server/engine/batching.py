@@ -19,6 +19,7 @@ from gharial_wire.card_protocol import CardError
 
 from gharial_server.engine.frames import Frame, FrameBuffer
 from gharial_server.engine.interface import (
+    SAMPLE_RATE,
     Alternative,
     Answer,
     EngineStoppedError,
@@ -33,8 +34,6 @@ from gharial_server.engine.interface import (
 from gharial_server.engine.slots import Slot, SlotTable
 
 log = logging.getLogger(__name__)
-
-SAMPLE_RATE = 16000
 
 
 class LiveStream:

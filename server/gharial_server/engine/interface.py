@@ -17,6 +17,9 @@ import numpy as np
 from gharial_asr.decoding.words import Word
 from numpy.typing import NDArray
 
+SAMPLE_RATE = 16000
+"""Samples per second of every stream."""
+
 Samples = NDArray[np.float32] | NDArray[np.int16]
 
 

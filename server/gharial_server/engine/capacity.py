@@ -1,0 +1,46 @@
+"""How many streams this machine's processor carries: measured when the server starts.
+
+A step of B streams takes about a + b B seconds. With every stream giving a frame per frame time, the engine keeps up
+while a + b B is less than that; it answers soon while there is room to spare.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from gharial_asr.runner import Batch, LocalRunner
+
+# Share of the frame time that a step with every stream in it may take.
+LOAD = 0.6
+# Batches that are timed, and how often; the fastest of each counts, for other work only ever slows a step down.
+SMALL, LARGE = 4, 24
+REPEATS = 5
+# However small the model: sockets and answers cost time too.
+MOST_STREAMS = 1024
+
+
+def streams_within(seconds: float, small: tuple[int, float], large: tuple[int, float]) -> int:
+    """The batch whose step takes so long, on the line through two measured (batch, seconds)."""
+    slope = max((large[1] - small[1]) / (large[0] - small[0]), 1e-9)
+    return min(max(1, round(large[0] + (seconds - large[1]) / slope)), MOST_STREAMS)
+
+
+def measure_capacity(runner: LocalRunner, frame_seconds: float, clock: Callable[[], float] = time.perf_counter) -> int:
+    """Streams that a runner with at least LARGE slots carries in real time. Leaves its slots closed."""
+    noise = np.random.default_rng(0).standard_normal((LARGE, runner.step_samples)).astype(np.float32) * 0.05
+    for slot in range(LARGE):
+        runner.open(slot, 1)
+
+    def fastest(rows: int) -> tuple[int, float]:
+        batch = Batch(np.arange(rows, dtype=np.int32), np.ones(rows, np.uint32), noise[:rows])
+        times = []
+        for _ in range(REPEATS):
+            began = clock()
+            runner.step(batch)
+            times.append(clock() - began)
+        return rows, min(times)
+
+    found = streams_within(LOAD * frame_seconds, fastest(SMALL), fastest(LARGE))
+    for slot in range(LARGE):
+        runner.free(slot)
+    return found
