@@ -22,7 +22,7 @@ MOST_STREAMS = 1024
 def streams_within(seconds: float, small: tuple[int, float], large: tuple[int, float]) -> int:
     """The batch whose step takes so long, on the line through two measured (batch, seconds)."""
     slope = max((large[1] - small[1]) / (large[0] - small[0]), 1e-9)
-    return min(max(1, round(large[0] + (seconds - large[1]) / slope)), MOST_STREAMS)
+    return min(max(1, int(large[0] + (seconds - large[1]) / slope + 1e-6)), MOST_STREAMS)
 
 
 def measure_capacity(runner: LocalRunner, frame_seconds: float, clock: Callable[[], float] = time.perf_counter) -> int:
