@@ -133,12 +133,10 @@ def _after_failure(rollout: Rollout, view: NodeView) -> Permission | None:
 
 
 def _serving(rollout: Rollout, view: NodeView) -> Permission | None:
-    used = streams_used(view.card_node) if view.card_node else 0
-    if used == 0:
+    if view.card_node is None or streams_used(view.card_node) == 0:
         return None
-    return _hold(
-        Reason.WAITING_FOR_STREAMS, f"{view.name} serves {count(used, 'stream')}; flashing waits until they end."
-    )
+    # A number here would change the AsrCardNode with every stream that comes or goes; its status tells it.
+    return _hold(Reason.WAITING_FOR_STREAMS, f"{view.name} serves streams; flashing waits until they end.")
 
 
 def _canary(rollout: Rollout, view: NodeView) -> Permission | None:
