@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 from gharial_api import names
@@ -26,12 +27,32 @@ _APPLY = "application/apply-patch+yaml"
 _APPLY_PARAMS = {"fieldManager": names.OPERATOR_MANAGER, "force": "true"}
 
 
-class Writer:
-    """Writes to the API server and counts."""
+def fuse_from_environment() -> Callable[[], None]:
+    """What is called after each write: ends the process when the test aid says so, else nothing."""
+    if DIE_AFTER_WRITES not in os.environ:
+        return lambda: None
+    left = int(os.environ[DIE_AFTER_WRITES])
 
-    def __init__(self, client: ApiClient) -> None:
+    def burn() -> None:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            os._exit(137)
+
+    return burn
+
+
+class Writer:
+    """Writes to the API server and counts.
+
+    Args:
+        client: the API server.
+        after_write: called after each write.
+    """
+
+    def __init__(self, client: ApiClient, after_write: Callable[[], None] | None = None) -> None:
         self._client = client
-        self._left = int(os.environ[DIE_AFTER_WRITES]) if DIE_AFTER_WRITES in os.environ else None
+        self._after_write = after_write or fuse_from_environment()
 
     async def apply(self, kind: Kind, wanted: JsonObject, live: JsonObject | None) -> bool:
         """Brings one object to the wanted state; says whether a write was needed."""
@@ -86,10 +107,7 @@ class Writer:
             if not (may_be_gone and error.status in {404, 409}):
                 raise
         WRITES.labels(method).inc()
-        if self._left is not None:
-            self._left -= 1
-            if self._left <= 0:
-                os._exit(137)
+        self._after_write()
 
 
 def _stamp(wanted: JsonObject) -> JsonObject:

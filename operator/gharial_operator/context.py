@@ -1,10 +1,9 @@
 """What a reconciliation works with."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gharial_operator.api_client import ApiClient
 from gharial_operator.apply import Writer
-from gharial_operator.changes import Changes
 from gharial_operator.config import OperatorConfig
 from gharial_operator.snapshot.streams import StreamsReader, read_streams
 from gharial_operator.work_queue import WorkQueue
@@ -18,5 +17,4 @@ class Context:
     client: ApiClient
     writer: Writer
     queue: WorkQueue
-    changes: Changes = field(default_factory=Changes)
     read_streams: StreamsReader = read_streams

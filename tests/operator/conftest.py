@@ -35,4 +35,4 @@ def operator(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     yield process
     process.stop()
     text = log.read_text()
-    assert "403" not in text and "Traceback" not in text, text[-4000:]
+    assert "orbidden" not in text and "Traceback" not in text, text[-4000:]

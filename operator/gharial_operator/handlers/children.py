@@ -5,8 +5,8 @@ from typing import Any
 import kopf
 from gharial_api import names
 
-from gharial_operator.context import Context
 from gharial_operator.kinds import MODEL_CHILDREN, POD
+from gharial_operator.watch import Waker
 from gharial_operator.work_queue import Key
 
 WATCHED = (*MODEL_CHILDREN, POD)
@@ -26,9 +26,9 @@ def narrow(settings: kopf.OperatorSettings) -> None:
         settings.watching.label_selectors[kind.group, version, kind.plural] = names.MODEL_LABEL
 
 
-async def child_changed(body: kopf.Body, memo: Context, **_: Any) -> None:
+async def child_changed(body: kopf.Body, memo: Waker, **_: Any) -> None:
     """Wakes the model whose label the object carries."""
     meta = body["metadata"]
     model = meta.get("labels", {}).get(names.MODEL_LABEL)
     if model is not None:
-        memo.queue.wake(Key(names.MODEL_KIND, model, meta.get("namespace")))
+        memo.wake(Key(names.MODEL_KIND, model, meta.get("namespace")))

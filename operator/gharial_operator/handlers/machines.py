@@ -5,9 +5,9 @@ from typing import Any
 import kopf
 from gharial_api import names
 
-from gharial_operator.context import Context
 from gharial_operator.kinds import GATEWAY
 from gharial_operator.snapshot.nodes import node_facts
+from gharial_operator.watch import Waker
 
 
 def register(registry: kopf.OperatorRegistry) -> None:
@@ -17,14 +17,14 @@ def register(registry: kopf.OperatorRegistry) -> None:
     kopf.on.event(group, version, GATEWAY.plural, registry=registry)(gateway_changed)
 
 
-async def node_changed(body: kopf.Body, type: str | None, memo: Context, **_: Any) -> None:
+async def node_changed(body: kopf.Body, type: str | None, memo: Waker, **_: Any) -> None:
     """A node that comes, goes, is labelled, cordoned or lost may concern every pool; its heartbeat concerns none."""
     if memo.changes.differ(body, None if type == "DELETED" else node_facts(dict(body))):
-        memo.queue.wake_kind(names.POOL_KIND)
+        memo.wake_kind(names.POOL_KIND)
 
 
-async def gateway_changed(body: kopf.Body, type: str | None, memo: Context, **_: Any) -> None:
+async def gateway_changed(body: kopf.Body, type: str | None, memo: Waker, **_: Any) -> None:
     """A Gateway's address is part of the models' own."""
     addresses = str(body.get("status", {}).get("addresses"))
     if memo.changes.differ(body, None if type == "DELETED" else (body["metadata"].get("generation"), addresses)):
-        memo.queue.wake_kind(names.MODEL_KIND)
+        memo.wake_kind(names.MODEL_KIND)
