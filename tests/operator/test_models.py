@@ -65,8 +65,9 @@ def add_pod(api: Api, name: str, status: dict[str, Any]) -> None:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "labels": {"asr.gharial.dev/model": "english"}},
-        "spec": {"containers": [{"name": "server", "image": "server"}], "automountServiceAccountToken": False},
+        "spec": {"containers": [{"name": "server", "image": "server"}], "serviceAccountName": "english"},
     }
+    eventually(lambda: api.get(f"/api/v1/{HERE}/serviceaccounts/english"))
     api.apply(f"{PODS}/{name}", pod)
     api.merge(f"{PODS}/{name}/status", {"status": status})
 
