@@ -9,7 +9,7 @@ from gharial_wire import card_protocol as wire
 from gharial_wire.card_channel import CardChannel
 
 # The card is lost when it leaves a request unanswered for so long. Loading an artefact takes longer than a step.
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 20.0
 LOADING_SECONDS = 120.0
 
 
