@@ -1,13 +1,15 @@
-"""A real API server for the folder's tests; each test has a node of its own in it."""
+"""A real API server for the folder's tests; each test has a node of its own, whose agent has the chart's rights."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from agent_identity import install_rights
 from card_node import CardNode, install_crds
 from gharial_agent.kube import Kube
 from gharial_cluster.control_plane import ControlPlane
 from gharial_cluster.paths import ClusterPaths
+from node_factory import make_node
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,12 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(ClusterPaths(tmp_path_factory.mktemp("control-plane"))).running() as plane:
         install_crds(Kube(plane.kubeconfig), ROOT / "crds")
+        install_rights(Kube(plane.kubeconfig))
         yield plane
 
 
 @pytest.fixture
 def node(control_plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[CardNode]:
-    name = f"node-{abs(hash(request.node.name)) % 10**8}"
-    node = CardNode(name, tmp_path, Kube(control_plane.kubeconfig), control_plane.kubeconfig)
+    node = make_node(control_plane, f"node-{abs(hash(request.node.name)) % 10**8}", tmp_path)
     yield node
     node.clean_up()

@@ -2,6 +2,7 @@
 
 import pytest
 from card_node import CardNode
+from gharial_agent.kube import Kube, KubeError
 from simulated_cards import eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -50,3 +51,27 @@ def test_hold_touches_no_card(node: CardNode) -> None:
     assert node.free_devices() == []
     node.put_spec(bitstream=node.bitstream(), flash="Allowed")
     node.wait_until_ready()
+
+
+def test_each_turn_of_a_card_is_told_by_an_event(node: CardNode) -> None:
+    node.set_up()
+    node.wait_until_ready()
+    path = "/api/v1/namespaces/default/events"
+    found = node.kube.get(path, fieldSelector=f"involvedObject.name={node.name}")["items"]
+    assert {"Flashing", "Ready"} <= {event["reason"] for event in found}
+
+
+def test_an_agent_can_write_nothing_of_another_node(node: CardNode) -> None:
+    body = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceSlice",
+        "metadata": {"name": "foreign"},
+        "spec": {
+            "driver": "cards.asr.gharial.dev",
+            "nodeName": "another-node",
+            "pool": {"name": "another-node", "generation": 1, "resourceSliceCount": 1},
+            "devices": [],
+        },
+    }
+    with pytest.raises(KubeError, match="may not write objects of node another-node"):
+        Kube(node.kubeconfig).create("/apis/resource.k8s.io/v1/resourceslices", body)

@@ -1,8 +1,12 @@
 """The DRA plugin over its real sockets: what the kubelet sees, in the orders in which it asks."""
 
+from collections.abc import Iterator
+
 import pytest
 from card_node import CardNode, cdi_document, make_claim
 from gharial_agent.dra.kubelet import dra_v1_pb2 as dra
+from gharial_cluster.control_plane import ControlPlane
+from node_factory import make_node
 from simulated_cards import eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -13,12 +17,14 @@ def claim_of(found: dict[str, dict[str, str]]) -> dra.Claim:
     return dra.Claim(namespace=meta["namespace"], name=meta["name"], uid=meta["uid"])
 
 
-@pytest.fixture
-def ready(node: CardNode) -> CardNode:
-    """A node whose cards keep their factory bitstream and are licensed: ready at once."""
+@pytest.fixture(scope="module")
+def ready(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CardNode]:
+    """A node whose cards keep their factory bitstream and are licensed: ready at once. The tests leave it so."""
+    node = make_node(control_plane, "node-plugin", tmp_path_factory.mktemp("node"))
     node.set_up(bitstream=None)
     node.wait_until_ready("1.0.0")
-    return node
+    yield node
+    node.clean_up()
 
 
 def test_the_plugin_registers_as_the_kubelet_expects(ready: CardNode) -> None:
@@ -69,6 +75,7 @@ def test_a_card_goes_to_one_claim_only(ready: CardNode) -> None:
     assert f"still held by claim {first.uid}" in ready.kubelet.prepare(second)[second.uid].error
     ready.kubelet.unprepare(first)
     assert ready.kubelet.prepare(second)[second.uid].error == ""
+    ready.kubelet.unprepare(second)
 
 
 def test_prepared_claims_outlive_the_agent(ready: CardNode) -> None:
@@ -80,11 +87,20 @@ def test_prepared_claims_outlive_the_agent(ready: CardNode) -> None:
     eventually(lambda: plugin_answers(ready), 30)
     assert cdi_document(ready.root / "cdi", claim.uid) is not None
     assert ready.kubelet.prepare(claim)[claim.uid] == before
+    ready.kubelet.unprepare(claim)
 
 
 def test_a_stopped_agent_leaves_no_socket(ready: CardNode) -> None:
     assert ready.stop_agent() == 0
     assert list(ready.kubelet.root.glob("plugins*/**/*.sock")) == []
+    ready.start_agent()
+    eventually(lambda: plugin_answers(ready), 30)
+
+
+def test_deleted_slices_come_back(ready: CardNode) -> None:
+    path = "/apis/resource.k8s.io/v1/resourceslices"
+    ready.kube.delete(f"{path}/{ready.name}-cards.asr.gharial.dev")  # as the kubelet does when it starts
+    eventually(lambda: len(ready.free_devices()) == 2)
 
 
 def test_a_card_in_use_is_not_flashed_until_its_claim_is_gone(ready: CardNode) -> None:
@@ -99,12 +115,6 @@ def test_a_card_in_use_is_not_flashed_until_its_claim_is_gone(ready: CardNode) -
     assert effects == ["NoSchedule", "NoExecute"]
     ready.kubelet.unprepare(claim)
     ready.wait_until_ready()
-
-
-def test_deleted_slices_come_back(ready: CardNode) -> None:
-    path = "/apis/resource.k8s.io/v1/resourceslices"
-    ready.kube.delete(f"{path}/{ready.name}-cards.asr.gharial.dev")  # as the kubelet does when it starts
-    eventually(lambda: len(ready.free_devices()) == 2)
 
 
 def plugin_answers(node: CardNode) -> bool:

@@ -180,7 +180,8 @@ class CardNode:
         self.kill_agent()
         self.cards.kill()
         shutil.rmtree(self.kubelet.root)
-        for path in (f"{NODES}/{self.name}", f"{SYSTEM}/secrets/{self.name}-licences"):
+        secret = f"{SYSTEM}/secrets/{self.name}-licences"
+        for path in (f"{NODES}/{self.name}", secret, f"/api/v1/nodes/{self.name}"):
             self.kube.delete(path)
         for item in self.kube.get(SLICES, fieldSelector=f"spec.nodeName={self.name}")["items"]:
             self.kube.delete(f"{SLICES}/{item['metadata']['name']}")

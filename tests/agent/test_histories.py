@@ -1,0 +1,218 @@
+"""Random histories of one node, in virtual time: the decisions against a model of cards, flash tool and admin.
+
+The model plays what the agent's hands do with each action, as often as not unluckily, and checks after every step
+what must always hold. At the end it becomes kind, and every card must get where it is wanted.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from gharial_agent.cards.protocol import Card
+from gharial_agent.decide.facts import CardFacts, Desired, Image, Limits, NodeFacts, Operation, Target
+from gharial_agent.decide.node import decide
+from gharial_agent.decide.verdict import Action, Fail, Fetch, Flash, Plan, PowerCycle, Succeed, TakeIntoService
+from gharial_agent.store import CardRecord, Intent, Step
+from gharial_wire.licence import Bitstream, Judgement, LicenceState
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+LIMITS = Limits(boot_seconds=60)
+TARGETS = [Target("1.14.0", "a" * 64), Target("1.15.0", "b" * 64)]
+VALID = Judgement(LicenceState.VALID)
+
+
+@dataclass
+class World:
+    """One card: what it runs, what its flash memory holds (None: torn), and how it fares."""
+
+    live: str = "1.0.0"
+    flash: str | None = "1.0.0"
+    on_bus: bool = True
+    healthy: bool = True
+    claimed: bool = False
+    streams: int = 0
+    licensed: bool = True
+    record: CardRecord = field(default_factory=lambda: CardRecord("0000:25:00.0", 1))
+
+
+class Histories(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_000_000.0
+        self.cards = {f"{n:016x}": World() for n in range(3)}
+        self.desired = Desired(TARGETS[0], True)
+        self.image = Image()
+        self.busy: Flash | PowerCycle | Fetch | None = None
+
+    # --- what the agent does ---
+
+    def plan(self) -> Plan:
+        cards = tuple(self.facts(name, world) for name, world in self.cards.items())
+        operation = None
+        if self.busy is not None:
+            kind = type(self.busy).__name__
+            card = "" if isinstance(self.busy, Fetch) else self.busy.card_id
+            operation = Operation(kind, card)  # type: ignore[arg-type]
+        return decide(NodeFacts(cards, self.image, operation), self.desired, self.now, LIMITS)
+
+    def facts(self, name: str, world: World) -> CardFacts:
+        licence = VALID if world.licensed else Judgement(LicenceState.MISSING)
+        bitstream = Bitstream(world.live, date(2026, 1, 1))
+        sick = "" if world.healthy else "it is hung"
+        card = Card(name, "0000:25:00.0", 1, bitstream, sick, 16, world.streams) if world.on_bus else None
+        return CardFacts(name, world.record, card, world.claimed, licence, "", licence)
+
+    def begin(self, action: Action) -> None:
+        """The first half of an action: what is on the disk before anything happens."""
+        match action:
+            case Flash():
+                world = self.cards[action.card_id]
+                assert not world.claimed, "a card in use is flashed"
+                assert self.image.release_date is not None, "a file that was not checked is flashed"
+                begun = world.record.intent is not None and world.record.intent.step is Step.WRITING
+                assert self.desired.may_flash or begun, "a flash begins on Hold"
+                target = action.target
+                intent = Intent(target.version, target.sha256, action.attempt, Step.WRITING, self.now)
+                self.note(action.card_id, intent)
+                world.flash = None
+                self.busy = action
+            case PowerCycle():
+                assert self.cards[action.card_id].flash is not None, "a torn flash memory is made live"
+                self.step(action.card_id, Step.POWERING_OFF)
+                self.busy = action
+            case Fetch():
+                self.busy = action
+            case Succeed():
+                self.note(action.card_id, None)
+            case Fail():
+                self.step(action.card_id, Step.FAILED)
+            case TakeIntoService():
+                world = self.cards[action.card_id]
+                world.record = replace(world.record, in_service=action.version, intent=None)
+
+    def note(self, name: str, intent: Intent | None) -> None:
+        self.cards[name].record = replace(self.cards[name].record, intent=intent)
+
+    def step(self, name: str, step: Step) -> None:
+        intent = self.cards[name].record.intent
+        assert intent is not None
+        failure = {"reason": "FlashFailed", "message": "It failed."} if step is Step.FAILED else {}
+        self.note(name, replace(intent, step=step, time=self.now, **failure))  # type: ignore[arg-type]
+
+    def finish(self, lucky: bool) -> None:
+        """The second half of the long action under way."""
+        action, self.busy = self.busy, None
+        match action:
+            case Fetch():
+                bad = Image(reason="BitstreamUnavailable", message="No answer.", retry_at=self.now + 30)
+                self.image = Image(release_date=date(2026, 1, 1)) if lucky else bad
+            case Flash() if lucky:
+                self.cards[action.card_id].flash = action.target.version
+                self.step(action.card_id, Step.WRITTEN)
+            case Flash():
+                self.step(action.card_id, Step.FAILED)
+            case PowerCycle():
+                self.step(action.card_id, Step.POWERED_ON)
+                self.boot(self.cards[action.card_id], lucky)
+
+    def boot(self, world: World, lucky: bool) -> None:
+        world.on_bus = lucky and world.flash is not None
+        world.live = world.flash or ""
+        world.healthy = True
+
+    # --- what happens ---
+
+    @rule()
+    def agent_looks_and_acts(self) -> None:
+        for action in self.plan().actions:
+            if self.busy is None or not isinstance(action, Fetch | Flash | PowerCycle):
+                self.begin(action)
+
+    @rule(lucky=st.booleans())
+    def work_ends(self, lucky: bool) -> None:
+        self.finish(lucky)
+
+    @rule()
+    def agent_is_killed(self) -> None:
+        self.busy = None  # whatever was under way stays as the disk and the card have it
+        self.image = Image() if self.image.release_date is None else self.image
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 100.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(wanted=st.sampled_from(TARGETS), allowed=st.booleans())
+    def spec_changes(self, wanted: Target, allowed: bool) -> None:
+        if self.desired.target != wanted:
+            self.image = Image()
+            if isinstance(self.busy, Fetch):
+                self.busy = None
+        self.desired = Desired(wanted, allowed, "" if allowed else "PausedByAdmin: paused.")
+
+    @rule(number=st.integers(0, 2))
+    def a_pod_comes_to_a_free_card(self, number: int) -> None:
+        name = list(self.cards)[number]
+        if self.plan().verdicts[name].servable:
+            self.cards[name].claimed = True
+            self.cards[name].streams = 2
+
+    @rule(number=st.integers(0, 2))
+    def a_pod_goes(self, number: int) -> None:
+        world = list(self.cards.values())[number]
+        world.claimed, world.streams = False, 0
+
+    @rule(number=st.integers(0, 2), what=st.sampled_from(["vanish", "hang", "unlicensed", "licensed"]))
+    def fate_strikes(self, number: int, what: str) -> None:
+        world = list(self.cards.values())[number]
+        if what == "vanish":
+            world.on_bus = False
+        elif what == "hang":
+            world.healthy = False
+        else:
+            world.licensed = what == "licensed"
+
+    @rule(number=st.integers(0, 2))
+    def an_admin_power_cycles(self, number: int) -> None:
+        name = list(self.cards)[number]
+        if self.busy is None or isinstance(self.busy, Fetch) or self.busy.card_id != name:
+            self.boot(self.cards[name], True)
+
+    # --- what must hold ---
+
+    @invariant()
+    def every_card_says_where_it_stands(self) -> None:
+        plan = self.plan()
+        for name, verdict in plan.verdicts.items():
+            world = self.cards[name]
+            assert verdict.message and verdict.reason
+            if verdict.servable:
+                assert world.on_bus and world.healthy and world.licensed
+                assert world.record.intent is None or not world.record.intent.active
+                assert verdict.phase == "Ready"
+        long = [a for a in plan.actions if isinstance(a, Fetch | Flash | PowerCycle)]
+        assert len(long) <= (0 if self.busy else 1)
+
+    def teardown(self) -> None:
+        """From any state, kindness brings every card to its target within a bounded number of rounds."""
+        self.desired = Desired(TARGETS[1], True)
+        self.image, self.busy = Image(), None
+        for world in self.cards.values():
+            world.claimed, world.streams, world.licensed = False, 0, True
+            if not (world.record.intent and world.on_bus) and (not world.on_bus or not world.healthy):
+                self.boot(world, True)
+        for _ in range(60):
+            for action in self.plan().actions:
+                if self.busy is None or not isinstance(action, Fetch | Flash | PowerCycle):
+                    self.begin(action)
+            self.finish(lucky=True)
+            self.now += 700
+            for world in self.cards.values():
+                if not world.healthy:
+                    self.boot(world, True)
+        phases = {name: (v.phase, v.reason, v.message) for name, v in self.plan().verdicts.items()}
+        assert {p[0] for p in phases.values()} == {"Ready"}, phases
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
