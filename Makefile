@@ -37,5 +37,6 @@ format: setup ## Format the code and mend what ruff can mend
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-crds: setup ## Write crds/ anew from the API models
+crds: setup ## Write crds/ and their reference pages anew from the API models
 	$(VENV)/bin/python -m gharial_api.crd crds
+	$(VENV)/bin/python -m gharial_api.reference docs/reference

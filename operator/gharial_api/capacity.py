@@ -40,7 +40,6 @@ class FourFigures:
 #: Streams per card; for driver cpu, streams per core.
 DEFAULTS: dict[Driver, dict[str, FourFigures]] = {
     "achronix": {
-        "testing": FourFigures(2000, 1300, 1600, 1200),
         "base": FourFigures(2000, 1300, 1600, 1200),
         "large": FourFigures(800, 500, 650, 400),
     },

@@ -26,6 +26,7 @@ _MODEL_NAME = cel(
     "metadata.name must start with a letter, hold only a-z, 0-9 and '-', and have at most 50 characters: "
     "its Service and pods carry it",
 )
+_POOL_NAME = cel("self.metadata.name.size() <= 63", "metadata.name must have at most 63 characters: labels carry it")
 # The agent of a node finds its object by the node's own name, and no node gets two of them.
 _NODE_NAME = cel(
     "self.metadata.name == self.spec.nodeName", "metadata.name must equal spec.nodeName: one object per node"
@@ -70,6 +71,7 @@ KINDS = (
             _MESSAGE,
             _AGE,
         ),
+        rules=(_POOL_NAME,),
     ),
     Kind(
         name=NODE_KIND,

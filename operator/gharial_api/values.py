@@ -13,7 +13,7 @@ Sha256 = Annotated[
         json_schema_extra=rules(
             cel(
                 "self.matches('^[0-9a-f]{64}$')",
-                "sha256 must be 64 lower-case hex digits; make it with: sha256sum FILE",
+                "must be 64 lower-case hex digits; make it with: sha256sum FILE",
             )
         ),
     ),

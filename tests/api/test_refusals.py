@@ -70,6 +70,7 @@ BAD_POOLS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         pool(capacity=[{"architecture": "base", "decoder": "greedy", "streams": n} for n in (1, 2)]),
         ("spec.capacity[1]", "Duplicate value"),
     ),
+    "a name that no label may have": (pool("p" * 64), ("metadata.name", "at most 63 characters")),
     "a misspelt field": (pool(bitstreem={}), ("spec.bitstreem", "unknown field")),
 }
 

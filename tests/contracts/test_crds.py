@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import yaml
+from gharial_api import reference
 from gharial_api.crd import files
 
-CRDS = Path(__file__).parents[2] / "crds"
+ROOT = Path(__file__).parents[2]
+CRDS = ROOT / "crds"
 
 
 def test_the_files_in_crds_equal_the_code():
@@ -12,9 +15,13 @@ def test_the_files_in_crds_equal_the_code():
     assert written == files(), "run `make crds`"
 
 
+def test_the_reference_pages_equal_the_code():
+    for name, text in reference.files().items():
+        assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == text, "run `make crds`"
+
+
 def test_every_field_has_a_description():
     """`kubectl explain` shows a sentence for whatever a user can write."""
-    import yaml
 
     def undescribed(schema, path):
         for name, part in schema.get("properties", {}).items():

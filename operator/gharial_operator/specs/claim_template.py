@@ -30,5 +30,7 @@ def card_expression(pool: AsrCardPool) -> str:
     attributes = f'device.attributes["{names.DRA_DRIVER}"]'
     terms = [f'{attributes}.pool == "{pool.metadata.name}"']
     if pool.spec.bitstream is not None:
+        # A card that is off the bus has no version; asking it for one would end the scheduler's whole search.
+        terms.append(f"has({attributes}.bitstreamVersion)")
         terms.append(f'{attributes}.bitstreamVersion.compareTo(semver("{pool.spec.bitstream.version}")) == 0')
     return " && ".join(terms)

@@ -10,7 +10,7 @@ def labels(model: AsrModel) -> dict[str, str]:
     """Labels of every object made for a model."""
     return {
         names.MODEL_LABEL: model.metadata.name,
-        names.POOL_LABEL: model.spec.pool_ref.name[:63],
+        names.POOL_LABEL: model.spec.pool_ref.name,
         names.MANAGED_BY_LABEL: names.OPERATOR_MANAGER,
     }
 
