@@ -68,6 +68,7 @@ class Trainer:
             lr=recipe.schedule.learning_rate,
             betas=(0.9, 0.98),
             weight_decay=recipe.optimisation.weight_decay,
+            fused=True,
         )
         self.position = Position()
         begin = self._resume() if inputs.resume else 0.0
