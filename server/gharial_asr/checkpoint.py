@@ -53,9 +53,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(
-            f"{path} is not a checkpoint of plain tensors ({str(error).splitlines()[0]}); "
-            f"export it again with `gharial export`"
+            f"{path} is not a checkpoint of plain tensors ({reason}); export it again with `gharial export`"
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not the dictionary of a checkpoint")

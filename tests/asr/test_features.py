@@ -9,7 +9,10 @@ from gharial_asr.config import FilterbankConfig, RnntConfig
 from gharial_asr.features import Features, LogMel, hann_half_steps, mel_filters
 
 CONFIG = RnntConfig.model_validate(
-    {"rnnt": {"enc_n_hid": 8, "enc_post_rnn_layers": 1, "pred_n_hid": 8, "joint_n_hid": 8}, "tokenizer": {"vocab_size": 7}}
+    {
+        "rnnt": {"enc_n_hid": 8, "enc_post_rnn_layers": 1, "pred_n_hid": 8, "joint_n_hid": 8},
+        "tokenizer": {"vocab_size": 7},
+    }
 )
 
 

@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the run: checkpoints, tokenizer, log")
     parser.add_argument("--minutes", type=float, help="length of the run, or of what is left of a resumed one")
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each (default: 2)")
+    parser.add_argument("--from", dest="start_from", type=Path, metavar="FILE", help="begin with this run's weights")
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --output")
 
 
@@ -23,6 +24,6 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe)
     minutes = recipe.schedule.minutes if arguments.minutes is None else arguments.minutes
     folder = RunFolder(arguments.output)
-    train(recipe, arguments.corpora, folder, minutes, arguments.workers, arguments.resume)
-    print(f"done; export with: gharial export --run {folder.path} --output MODEL.pt")
+    train(recipe, arguments.corpora, folder, minutes, arguments.workers, arguments.resume, arguments.start_from)
+    print(f"done; export with: gharial export --checkpoint {folder.last} --output MODEL.pt")
     return 0

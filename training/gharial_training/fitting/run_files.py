@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gharial_asr.checkpoint import CheckpointError, read_checkpoint
 from torch import Tensor
 
 
@@ -46,9 +47,12 @@ class RunFolder:
         torch.save(content, partial)
         partial.replace(path)
 
-    def load_last(self) -> dict[str, Any]:
-        """The checkpoint to resume from. Raises OSError."""
-        content: dict[str, Any] = torch.load(self.last, map_location="cpu", weights_only=True)
+    @staticmethod
+    def load(path: Path) -> dict[str, Any]:
+        """A training checkpoint. Raises CheckpointError, OSError."""
+        content = read_checkpoint(path)
+        if "ctc_head" not in content:
+            raise CheckpointError(f"{path} is no training checkpoint of `gharial train`: it lacks ctc_head")
         return content
 
     def write_log(self, entry: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class RunInputs:
     minutes: float
     workers: int
     resume: bool
+    start_from: Path | None = None
 
 
 @dataclass
@@ -72,6 +74,8 @@ class Trainer:
         )
         self.position = Position()
         begin = self._resume() if inputs.resume else 0.0
+        if inputs.start_from is not None:
+            self._load_weights(RunFolder.load(inputs.start_from))
         self.clock = Clock(inputs.minutes, begin)
         self.features = Features(recipe.rnnt_config, inputs.statistics.mean, inputs.statistics.variance)
         corpora = [inputs.corpora[name] for name in recipe.data.train]
@@ -82,15 +86,18 @@ class Trainer:
         self._seen, self._last_save, self._last_validation = 0.0, time.monotonic(), time.monotonic()
 
     def _resume(self) -> float:
-        content = self.inputs.folder.load_last()
+        content = RunFolder.load(self.inputs.folder.last)
+        self._load_weights(content)
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.position = Position(content["epoch"], content["group"], content["step"], content["best_wer"])
+        return float(content["progress"])
+
+    def _load_weights(self, content: dict[str, Any]) -> None:
         rnnt = {f"rnnt.{name}": value for name, value in content["state_dict"].items()}
         average = {f"rnnt.{name}": value for name, value in content["ema_state_dict"].items()}
         heads = {f"ctc.{name}": value for name, value in content["ctc_head"].items()}
         self.model.load_state_dict(rnnt | heads)
-        self.average = average | {name: value.clone() for name, value in heads.items()}
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.position = Position(content["epoch"], content["group"], content["step"], content["best_wer"])
-        return float(content["progress"])
+        self.average = average | cloned(heads)
 
     def run(self) -> None:
         """Trains until the clock's end, then validates and saves once more."""

@@ -33,6 +33,14 @@ def open_corpora(recipe: Recipe, root: Path) -> dict[str, Corpus]:
     return corpora
 
 
+def take_over(checkpoint: Path, folder: RunFolder) -> None:
+    """Writes the tokenizer and the statistics of another run's checkpoint into a new run. Raises CheckpointError."""
+    content = RunFolder.load(checkpoint)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.tokenizer.write_bytes(content["tokenizer_kw"]["sentpiece_model"])
+    statistics.save(statistics.MelStatistics(content["melmeans"], content["melvars"], 0), folder.path)
+
+
 def prepare(recipe: Recipe, corpora: dict[str, Corpus], folder: RunFolder) -> None:
     """Trains the tokenizer and measures the log-mel statistics once a run. Raises ValueError."""
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -47,7 +55,15 @@ def prepare(recipe: Recipe, corpora: dict[str, Corpus], folder: RunFolder) -> No
 
 
 def run_worker(
-    rank: int, recipe: Recipe, root: Path, folder: RunFolder, minutes: float, workers: int, resume: bool, meeting: str
+    rank: int,
+    recipe: Recipe,
+    root: Path,
+    folder: RunFolder,
+    minutes: float,
+    workers: int,
+    resume: bool,
+    start_from: Path | None,
+    meeting: str,
 ) -> None:
     """One worker process: meets the others at a file and trains."""
     torch.set_num_threads(1)
@@ -61,19 +77,27 @@ def run_worker(
         minutes=minutes,
         workers=workers,
         resume=resume,
+        start_from=start_from,
     )
     Trainer(inputs, rank).run()
     distributed.destroy_process_group()
 
 
-def train(recipe: Recipe, root: Path, folder: RunFolder, minutes: float, workers: int, resume: bool) -> None:
-    """Trains a model from prepared corpora under `root`; returns when the run is over. Raises ValueError, OSError."""
+def train(
+    recipe: Recipe, root: Path, folder: RunFolder, minutes: float, workers: int, resume: bool, start_from: Path | None
+) -> None:
+    """Trains a model from prepared corpora under `root`; returns when the run is over. Raises ValueError, OSError.
+
+    A run that starts from another run's checkpoint takes over its weights, tokenizer and log-mel statistics.
+    """
     if folder.last.exists() and not resume:
         raise ValueError(f"{folder.path} holds a run already; give --resume to go on, or another --output")
     if resume and not folder.last.exists():
         raise ValueError(f"{folder.path} holds no checkpoint to resume from; leave --resume away")
+    if start_from is not None and not resume:
+        take_over(start_from, folder)
     prepare(recipe, open_corpora(recipe, root), folder)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as meeting:
-        arguments = (recipe, root, folder, minutes, workers, resume, f"{meeting}/meeting")
+        arguments = (recipe, root, folder, minutes, workers, resume, start_from, f"{meeting}/meeting")
         multiprocessing.spawn(run_worker, arguments, nprocs=workers)  # type: ignore[attr-defined, no-untyped-call]
