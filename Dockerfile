@@ -7,6 +7,13 @@ FROM ${BASE} AS requirements
 COPY pyproject.toml dev/gharial_cluster/images/requirements.py /source/
 RUN python3 /source/requirements.py /source/pyproject.toml /requirements
 
+# The project without its code, as a wheel: it brings the `gharial` command and puts /opt/gharial/src on Python's path.
+FROM ${BASE} AS project
+COPY --from=requirements /requirements/project /opt/gharial/src
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
+    python3 -m venv /build && PIP_CONFIG_FILE=/run/secrets/pip.conf /build/bin/pip install -q --no-cache-dir hatchling \
+    && cd /opt/gharial/src && /build/bin/python -m hatchling build --target wheel:editable --directory /wheels
+
 # The secrets of the RUN lines below are optional: the builder's pip.conf (index, proxy) and its certificates.
 FROM ${BASE} AS runtime
 ENV PATH=/opt/gharial/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
@@ -24,10 +31,8 @@ COPY --from=requirements /requirements/control.txt /opt/gharial/requirements/
 RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
     PIP_CONFIG_FILE=/run/secrets/pip.conf pip --python /opt/gharial/bin/python install -q --no-cache-dir \
     -r /opt/gharial/requirements/control.txt
-COPY --from=requirements /requirements/project /opt/gharial/src
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
-    PIP_CONFIG_FILE=/run/secrets/pip.conf pip --python /opt/gharial/bin/python install -q --no-cache-dir \
-    --no-deps --editable /opt/gharial/src
+COPY --from=project /wheels /opt/gharial/requirements/
+RUN pip --python /opt/gharial/bin/python install -q --no-cache-dir --no-deps /opt/gharial/requirements/*.whl
 COPY cli/gharial_cli /opt/gharial/src/cli/gharial_cli
 COPY server/gharial_wire /opt/gharial/src/server/gharial_wire
 COPY operator/gharial_api /opt/gharial/src/operator/gharial_api
@@ -48,18 +53,21 @@ USER 0:0
 CMD ["agent"]
 
 # --- server and simulated cards ---
-# With VARIANT=cpu (the default) everything that only a GPU needs is taken out again in the same layer, so that it never
-# weighs on an image. Where TORCH_INDEX names an index of CPU wheels, nothing is left to take out.
+# With VARIANT=cpu (the default) torch comes without NVIDIA's libraries, and stubs take their place for the loader. Where
+# TORCH_INDEX names an index of CPU wheels, torch wants none, and none are made.
 FROM runtime AS torch
 ARG TORCH_INDEX=
 ARG VARIANT=cpu
 COPY --from=requirements /requirements/torch.txt /opt/gharial/requirements/
 COPY dev/gharial_cluster/images/slim /opt/gharial/requirements/slim
 RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
-    PIP_CONFIG_FILE=/run/secrets/pip.conf pip --python /opt/gharial/bin/python install -q --no-cache-dir \
-    ${TORCH_INDEX:+--index-url $TORCH_INDEX} -r /opt/gharial/requirements/torch.txt \
+    cd /opt/gharial/requirements && site=$(echo /opt/gharial/lib/python3*/site-packages) \
+    && install() { PIP_CONFIG_FILE=/run/secrets/pip.conf pip --python /opt/gharial/bin/python install -q --no-cache-dir \
+    ${TORCH_INDEX:+--index-url $TORCH_INDEX} "$@"; } \
     && if [ "$VARIANT" = cpu ]; then \
-    PYTHONPATH=/opt/gharial/requirements python3 -m slim /opt/gharial/lib/python3*/site-packages; fi \
+    install --no-deps -r torch.txt && python3 -m slim requirements "$site" > torch-needs.txt \
+    && install -r torch-needs.txt && python3 -m slim stubs "$site"; \
+    else install -r torch.txt; fi \
     && python3 -c "import torch; torch.nn.LSTM(8, 8)(torch.zeros(1, 1, 8))"
 
 FROM torch AS server
@@ -67,10 +75,8 @@ COPY --from=requirements /requirements/server.txt /opt/gharial/requirements/
 RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
     PIP_CONFIG_FILE=/run/secrets/pip.conf pip --python /opt/gharial/bin/python install -q --no-cache-dir \
     -r /opt/gharial/requirements/server.txt
-COPY --from=requirements /requirements/project /opt/gharial/src
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
-    PIP_CONFIG_FILE=/run/secrets/pip.conf pip --python /opt/gharial/bin/python install -q --no-cache-dir \
-    --no-deps --editable /opt/gharial/src
+COPY --from=project /wheels /opt/gharial/requirements/
+RUN pip --python /opt/gharial/bin/python install -q --no-cache-dir --no-deps /opt/gharial/requirements/*.whl
 COPY models/starter /opt/gharial/models/starter
 COPY cli/gharial_cli /opt/gharial/src/cli/gharial_cli
 COPY server /opt/gharial/src/server

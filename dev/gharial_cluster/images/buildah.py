@@ -22,6 +22,8 @@ from gharial_cluster.images.targets import Target
 _ENTER = 'mount --bind "$1" /var/lib/containers && mount --bind "$2" /run/containers && shift 2 && exec buildah "$@"'
 _FOLDERS = (Path("/var/lib/containers"), Path("/run/containers"))
 _STEP = re.compile(r"\[(\S+)\] STEP (\S+): (\w+)")
+# Results of single steps count as images and are what makes a build quick; a hundred builds leave about this many.
+_MOST_IMAGES = 500
 # Blobs in a folder of buildah's are named so; the other files are not.
 _SHA256_DIGITS = 64
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
@@ -50,7 +52,8 @@ def build(layout: Layout, checkout: Path, target: Target, arguments: dict[str, s
             lambda step: progress(f"images: {target.name}: {step}"),
         )
     manifest = tool.export(f"gharial/{target.name}:dev", layout)
-    tool.run(["rmi", "--prune"])
+    if len(tool.run(["images", "--all", "--quiet"]).split()) > _MOST_IMAGES:
+        tool.run(["rmi", "--prune"])
     return manifest
 
 

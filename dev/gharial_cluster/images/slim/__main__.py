@@ -1,55 +1,84 @@
-"""`python3 -m slim SITE_PACKAGES`: see the package's own text."""
+"""Makes a torch that was built for GPUs run on CPU cores without NVIDIA's libraries. Two steps of an image build:
+
+python3 -m slim requirements SITE_PACKAGES    what torch, installed alone, still needs, one requirement a line
+python3 -m slim stubs SITE_PACKAGES           the libraries that the loader wants, as stubs; GPU code goes
+"""
 
 import shutil
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 from . import elf
 from .device_code import drop_device_code
+from .elf import Library, Wanted
 from .stubs import stub
 
+# Packages that only a GPU needs.
+GPU_PACKAGES = ("nvidia-", "cuda-", "triton")
+# Libraries that only a GPU needs.
+GPU_LIBRARIES = ("libcu", "libnv", "libnccl")
 # What Python loads first; everything else is reached from there.
 ROOTS = ("torch/_C*.so", "torch/lib/libtorch_global_deps.so", "torch/lib/libtorch_python.so")
-# Needed to compile for GPUs or against torch, never to run on CPU cores.
-FOLDERS = ("triton", "triton-*.dist-info", "cuda", "cuda_bindings-*.dist-info", "torch/include", "torch/share/cmake")
-# The compiler of ONNX messages, and what is loaded only when a GPU solves linear equations.
-FILES = ("torch/bin/protoc*", "torch/lib/libtorch_cuda_linalg.so")
-# Kept as they are: small, and asked "is there a GPU?" by a torch that runs on CPU cores.
-KEPT = ("libcudart.so.", "libcupti.so.")
+# Needed to compile against torch, never to run it.
+UNUSED = ("torch/include", "torch/share/cmake", "torch/bin/protoc*")
 
 
-def slim(site: Path) -> None:
-    """Takes out of a site-packages folder what only GPUs need. Does nothing where torch was built without CUDA."""
-    if not (site / "torch/lib/libtorch_cuda.so").exists():
-        return
-    for pattern in FOLDERS:
-        for folder in site.glob(pattern):
-            shutil.rmtree(folder)
-    for pattern in FILES:
-        for file in site.glob(pattern):
-            file.unlink()
-    wanted = _reached(site)
-    for path in sorted(each for each in site.glob("nvidia/**/*") if each.is_file()):
-        if path.name not in wanted:
-            path.unlink()
-        elif not path.name.startswith(KEPT):
-            path.write_bytes(stub(elf.read(path)))
-    for path in sorted(site.glob("torch/lib/*.so")):
-        drop_device_code(path)
+def requirements(site: Path) -> list[str]:
+    """What torch needs besides itself on CPU cores."""
+    (torch,) = distributions(name="torch", path=[str(site)])
+    wanted = [each for each in torch.requires or [] if not each.startswith(GPU_PACKAGES)]
+    return [each for each in wanted if "extra ==" not in each]
 
 
-def _reached(site: Path) -> set[str]:
-    """The file names that the loader asks for when torch is imported."""
-    files = {path.name: path for pattern in ("torch/lib/*.so*", "nvidia/**/*.so*") for path in site.glob(pattern)}
+def make_stubs(site: Path) -> None:
+    """Writes the stubs beside torch's own libraries, and takes out what CPU cores have no use for."""
+    for pattern in UNUSED:
+        for path in site.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    files = {path.name: path for path in site.glob("torch/lib/*.so*")}
+    reached = _reached(site, files)
+    missing = {name for library in reached.values() for name in library.needed if name.startswith(GPU_LIBRARIES)}
+    for name in sorted(missing - files.keys()):
+        symbols = {symbol.name: symbol for library in reached.values() for symbol in _from(name, library)}
+        machine = next(iter(reached.values())).machine
+        (site / "torch/lib" / name).write_bytes(stub(name, machine, list(symbols.values())))
+    for name, path in files.items():
+        if name not in reached and any(each.startswith(GPU_LIBRARIES) for each in elf.read(path).needed):
+            path.unlink()  # Loaded only once there is a GPU.
+    for name in reached.keys() & files.keys():
+        drop_device_code(files[name])
+
+
+def _reached(site: Path, files: dict[str, Path]) -> dict[str, Library]:
+    """torch's own libraries that the loader opens when torch is imported, by name."""
     open_ends = [path for pattern in ROOTS for path in site.glob(pattern)]
-    reached: set[str] = set()
+    reached: dict[str, Library] = {}
     while open_ends:
-        for name in elf.read(open_ends.pop()).needed:
-            if name in files and name not in reached:
-                reached.add(name)
-                open_ends.append(files[name])
+        path = open_ends.pop()
+        reached[path.name] = elf.read(path)
+        open_ends += [files[name] for name in reached[path.name].needed if name in files and name not in reached]
     return reached
 
 
+def _from(name: str, library: Library) -> list[Wanted]:
+    """The symbols that a file wants from the library `name`.
+
+    Where it asks for versions, they say from which library. A library without versions names its functions after
+    itself: ncclSend is in libnccl.
+    """
+    versioned = [symbol for symbol in library.wanted if symbol.library == name]
+    prefix = name.removeprefix("lib").partition(".so")[0].lower()
+    return versioned or [
+        symbol
+        for symbol in library.wanted
+        if symbol.library is None and symbol.name.lower().startswith(prefix) and name in library.needed
+    ]
+
+
 if __name__ == "__main__":
-    slim(Path(sys.argv[1]))
+    step, folder = sys.argv[1], Path(sys.argv[2])
+    if step == "requirements":
+        print("\n".join(requirements(folder)))
+    else:
+        make_stubs(folder)

@@ -29,7 +29,7 @@ def drop_device_code(path: Path) -> None:
     if note is None or end <= start:
         return
     segments.remove(note)  # The build id: its place in the table of segments is needed for the second half.
-    segments = _cut(segments, start, end)
+    segments = cut(segments, start, end)
     table = b"".join(elf.PHDR.pack(*segment) for segment in segments)
     # Sections are of no use to the loader, and their table would have to be shifted too.
     header[6] = header[12] = header[13] = 0
@@ -37,7 +37,7 @@ def drop_device_code(path: Path) -> None:
     path.write_bytes(data[:start] + data[end:])
 
 
-def _cut(segments: list[list[int]], start: int, end: int) -> list[list[int]]:
+def cut(segments: list[list[int]], start: int, end: int) -> list[list[int]]:
     """The segments after the bytes start..end of the file are gone; the one that holds them becomes two."""
     result = []
     for segment in segments:

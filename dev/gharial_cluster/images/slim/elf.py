@@ -1,10 +1,11 @@
-"""Reads what the loader looks at in a 64-bit little-endian ELF file: sections, segments, needs, exported symbols.
+"""Reads what the loader looks at in a 64-bit little-endian ELF file: sections, needed libraries, wanted symbols.
 
 Field names and layouts: System V ABI, "Object Files" and "Program Loading and Dynamic Linking"; symbol versions:
 Linux Standard Base, "Symbol Versioning".
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +16,16 @@ SYM = struct.Struct("<IBBHQQ")
 DYN = struct.Struct("<qQ")
 VERDEF = struct.Struct("<HHHHIII")
 VERDAUX = struct.Struct("<II")
+VERNEED = struct.Struct("<HHIII")
+VERNAUX = struct.Struct("<IHHII")
 
 PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_GNU_STACK = 1, 2, 4, 0x6474E551
-SHT_STRTAB, SHT_DYNAMIC, SHT_DYNSYM = 3, 6, 11
-SHT_VERDEF, SHT_VERSYM = 0x6FFFFFFD, 0x6FFFFFFF
+SHT_DYNAMIC, SHT_DYNSYM = 6, 11
+SHT_VERNEED, SHT_VERSYM = 0x6FFFFFFE, 0x6FFFFFFF
 DT_NEEDED, DT_SONAME = 1, 14
-STT_OBJECT, STT_FUNC, STT_TLS, STT_GNU_IFUNC = 1, 2, 6, 10
-VER_FLG_BASE = 1
+STB_WEAK = 2
+STT_OBJECT, STT_FUNC, STT_TLS = 1, 2, 6
+VERSION_BITS = 0x7FFF
 
 
 @dataclass(frozen=True)
@@ -36,18 +40,16 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Symbol:
-    """One exported symbol. `version` indexes the file's version definitions, hidden bit included."""
+class Wanted:
+    """A symbol that a file uses and does not define.
+
+    `kind` is STT_FUNC, STT_OBJECT, ...; `library` and `version` are None when the file asks for no version of it.
+    """
 
     name: str
-    info: int
-    size: int
-    version: int
-
-    @property
-    def kind(self) -> int:
-        """STT_FUNC, STT_OBJECT, ..."""
-        return self.info & 0xF
+    kind: int
+    library: str | None
+    version: str | None
 
 
 @dataclass(frozen=True)
@@ -55,25 +57,20 @@ class Library:
     """A shared object, as far as other files can see it."""
 
     machine: int
-    soname: str
     needed: tuple[str, ...]
-    symbols: tuple[Symbol, ...]
-    # (index, flags, name) of each version definition.
-    versions: tuple[tuple[int, int, str], ...]
+    wanted: tuple[Wanted, ...]
     sections: tuple[Section, ...]
-
-
-def is_elf(path: Path) -> bool:
-    """Whether the file is a 64-bit little-endian ELF file."""
-    with path.open("rb") as file:
-        return file.read(6) == b"\x7fELF\x02\x01"
 
 
 def read(path: Path) -> Library:
     """Reads a shared object. Raises ValueError when it is none, or has lost its section headers."""
-    if not is_elf(path):
+    data = path.read_bytes()
+    if data[:6] != b"\x7fELF\x02\x01":
         raise ValueError(f"{path} is not a 64-bit little-endian ELF file")
-    return _Reader(path.read_bytes()).library(path.name)
+    try:
+        return _Reader(data).library()
+    except KeyError as missing:
+        raise ValueError(f"{path} has no section headers, or is no shared object") from missing
 
 
 class _Reader:
@@ -84,54 +81,45 @@ class _Reader:
         header = EHDR.unpack_from(data)
         self.machine: int = header[2]
         offset, size, count, names = header[6], header[11], header[12], header[13]
-        if not count:
-            raise ValueError("the file has no section headers")
         raw = [SHDR.unpack_from(data, offset + index * size) for index in range(count)]
         self.sections = tuple(Section(self.text(raw[names][4] + row[0]), row[1], row[4], row[5], row[6]) for row in raw)
+        self.of_kind = {section.kind: section for section in self.sections}
 
     def text(self, offset: int) -> str:
         return self.data[offset : self.data.index(b"\0", offset)].decode()
 
-    def of_kind(self, kind: int) -> Section | None:
-        return next((section for section in self.sections if section.kind == kind), None)
-
-    def library(self, file_name: str) -> Library:
-        needed, soname = [], file_name
-        dynamic = self.of_kind(SHT_DYNAMIC)
-        if dynamic is None:
-            raise ValueError(f"{file_name} is not a shared object")
+    def library(self) -> Library:
+        dynamic = self.of_kind[SHT_DYNAMIC]
         strings = self.sections[dynamic.link].offset
-        for tag, value in DYN.iter_unpack(self.data[dynamic.offset : dynamic.offset + dynamic.size]):
-            if tag == DT_NEEDED:
-                needed.append(self.text(strings + value))
-            elif tag == DT_SONAME:
-                soname = self.text(strings + value)
-        return Library(self.machine, soname, tuple(needed), self.symbols(), self.versions(), self.sections)
+        tags = DYN.iter_unpack(self.data[dynamic.offset : dynamic.offset + dynamic.size])
+        needed = tuple(self.text(strings + value) for tag, value in tags if tag == DT_NEEDED)
+        return Library(self.machine, needed, tuple(self.wanted()), self.sections)
 
-    def symbols(self) -> tuple[Symbol, ...]:
-        table, versions = self.of_kind(SHT_DYNSYM), self.of_kind(SHT_VERSYM)
-        if table is None:
-            return ()
+    def wanted(self) -> Iterator[Wanted]:
+        table = self.of_kind[SHT_DYNSYM]
         strings = self.sections[table.link].offset
-        found = []
+        versions, numbers = self.versions(), self.of_kind.get(SHT_VERSYM)
         for index in range(1, table.size // SYM.size):
-            name, info, _, section, _, size = SYM.unpack_from(self.data, table.offset + index * SYM.size)
-            if section == 0:
+            name, info, _, section, _, _ = SYM.unpack_from(self.data, table.offset + index * SYM.size)
+            if section != 0 or info >> 4 == STB_WEAK:
                 continue
-            version = struct.unpack_from("<H", self.data, versions.offset + 2 * index)[0] if versions else 1
-            found.append(Symbol(self.text(strings + name), info, size, version))
-        return tuple(found)
+            number = struct.unpack_from("<H", self.data, numbers.offset + 2 * index)[0] if numbers else 0
+            library, version = versions.get(number & VERSION_BITS, (None, None))
+            yield Wanted(self.text(strings + name), info & 0xF, library, version)
 
-    def versions(self) -> tuple[tuple[int, int, str], ...]:
-        table = self.of_kind(SHT_VERDEF)
+    def versions(self) -> dict[int, tuple[str, str]]:
+        """Number -> (library, version) of each version that the file asks for."""
+        table = self.of_kind.get(SHT_VERNEED)
         if table is None:
-            return ()
-        strings = self.sections[table.link].offset
-        found, offset = [], table.offset
+            return {}
+        strings, found, offset = self.sections[table.link].offset, {}, table.offset
         while True:
-            _, flags, index, _, _, aux, following = VERDEF.unpack_from(self.data, offset)
-            name, _ = VERDAUX.unpack_from(self.data, offset + aux)
-            found.append((index, flags, self.text(strings + name)))
+            _, count, library, aux, following = VERNEED.unpack_from(self.data, offset)
+            position = offset + aux
+            for _ in range(count):
+                _, _, number, name, step = VERNAUX.unpack_from(self.data, position)
+                found[number] = (self.text(strings + library), self.text(strings + name))
+                position += step
             if not following:
-                return tuple(found)
+                return found
             offset += following

@@ -1,85 +1,82 @@
-"""Writes a shared object that exports the same symbols as another one and does nothing.
+"""Writes a shared object that has the symbols which other files want from it, and does nothing.
 
-The loader finds every name, with its version, that dependent libraries ask for. A function returns 1, which is an
-error in every NVIDIA library's list of statuses, so a call that should not have happened is reported and not
-mistaken for success. A variable is zero.
+The loader finds every name, with its version. A function returns 100: from the CUDA runtime that means that there is no
+GPU, and from every other library of NVIDIA's it is an error, so a call that should not have happened is never taken for
+success. A function that returns a text returns one that says so. A variable is zero.
 """
 
+import re
 import struct
+from collections.abc import Sequence
 
 from . import elf
-from .elf import Library, Symbol
+from .elf import Wanted
 
-# "return 1" by e_machine: x86-64 (mov eax, 1; ret) and AArch64 (mov w0, #1; ret).
-RETURN_ONE = {
-    62: bytes.fromhex("b801000000c3"),
-    183: bytes.fromhex("20008052c0035fd6"),
+# By e_machine, 16 bytes each: "return 100", then "return the address 16 bytes further on".
+# x86-64: mov eax, 100; ret / lea rax, [rip + 9]; ret. AArch64: mov w0, 100; ret / adr x0, 16; ret.
+CODE = {
+    62: bytes.fromhex("b864000000c3") + b"\x90" * 10 + bytes.fromhex("488d0509000000c3") + b"\x90" * 8,
+    183: bytes.fromhex("800c8052c0035fd6") + b"\0" * 8 + bytes.fromhex("80000010c0035fd6") + b"\0" * 8,
 }
-# Larger than any page size of the two machines, so the two segments never share a page.
+TEXT = b"this image is for CPU cores and holds no library of NVIDIA's\0"
+RETURNS_TEXT = re.compile(r"(Error|Status)(String|Name)$|^(nccl|nvrtc)Get(LastError|ErrorString)$")
+# No variable that torch uses is larger.
+VARIABLE_BYTES = 64
+# At least the page size of the two machines, so the two segments never share a page.
 PAGE = 0x10000
 DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SYMENT = 4, 5, 6, 10, 11
 DT_VERSYM, DT_VERDEF, DT_VERDEFNUM = 0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFD
+VER_FLG_BASE = 1
 
 
-def stub(library: Library) -> bytes:
-    """The stub of a library, as the bytes of its file.
+def stub(soname: str, machine: int, symbols: Sequence[Wanted]) -> bytes:
+    """The file of a library called `soname` for `machine` (e_machine) that has `symbols`.
 
-    Raises ValueError when the library exports thread-local variables, which a stub cannot stand for, or is of a
-    machine that is not known here.
+    Raises ValueError for a machine that is not known here, and for thread-local variables, which a stub cannot be.
     """
-    if library.machine not in RETURN_ONE:
-        raise ValueError(f"{library.soname}: no stub code for e_machine {library.machine}")
-    if any(symbol.kind == elf.STT_TLS for symbol in library.symbols):
-        raise ValueError(f"{library.soname} exports thread-local variables")
+    if machine not in CODE:
+        raise ValueError(f"{soname}: no stub code for e_machine {machine}")
+    if any(symbol.kind == elf.STT_TLS for symbol in symbols):
+        raise ValueError(f"{soname}: a thread-local variable is wanted from it")
     strings = _Strings()
-    soname = strings.offset(library.soname)
-    names = [strings.offset(symbol.name) for symbol in library.symbols]
-    verdef = _version_definitions(library, strings)
-
-    # Read-only segment: headers, tables, code.
-    code = RETURN_ONE[library.machine]
+    versions = [soname, *sorted({symbol.version for symbol in symbols if symbol.version} - {soname})]
+    # Numbers of versions count from 1; a library's own name, as a base, is number 1.
     parts = {
-        "hash": _hash_table(library.symbols),
-        "versym": _pad(b"\0\0" + b"".join(struct.pack("<H", symbol.version) for symbol in library.symbols)),
-        "verdef": _pad(verdef),
-        "strings": _pad(bytes(strings.data)),
-        "code": _pad(code),
-        "symbols": b"\0" * elf.SYM.size * (len(library.symbols) + 1),
+        "code": CODE[machine] + _pad(TEXT),
+        "hash": _hash_table([symbol.name for symbol in symbols]),
+        "versym": _pad(struct.pack(f"<{len(symbols) + 1}H", 0, *(_number(each, versions) for each in symbols))),
+        "verdef": _version_definitions(versions, strings),
+        "symbols": b"\0" * elf.SYM.size * (len(symbols) + 1),
     }
-    at, position = {}, elf.EHDR.size + 4 * elf.PHDR.size
+    names = [strings.offset(symbol.name) for symbol in symbols]
+    tags = [(elf.DT_SONAME, strings.offset(soname)), (DT_STRSZ, len(strings.data)), (DT_SYMENT, elf.SYM.size)]
+    parts["strings"] = _pad(bytes(strings.data))
+
+    # A read-only segment with the headers and all parts, then a writable one with the dynamic section and, beyond the
+    # end of the file, the variables.
+    at, end = {}, elf.EHDR.size + 4 * elf.PHDR.size
     for name, part in parts.items():
-        at[name] = position
-        position += len(part)
-    read_only = position
+        at[name], end = end, end + len(part)
+    tags += [(DT_HASH, at["hash"]), (DT_STRTAB, at["strings"]), (DT_SYMTAB, at["symbols"])]
+    tags += [(DT_VERSYM, at["versym"]), (DT_VERDEF, at["verdef"]), (DT_VERDEFNUM, len(versions)), (0, 0)]
+    dynamic, dynamic_at = b"".join(elf.DYN.pack(*tag) for tag in tags), _up(end, PAGE)
+    parts["symbols"], top = _symbol_table(symbols, names, at["code"], dynamic_at + len(dynamic))
+    body = _headers(machine, end, dynamic_at, len(dynamic), top) + b"".join(parts.values())
+    return body.ljust(dynamic_at, b"\0") + dynamic
 
-    # Writable segment: the dynamic section, then the variables, which take no room in the file.
-    dynamic_at = _up(read_only)
-    tags = [
-        (elf.DT_SONAME, soname),
-        (DT_HASH, at["hash"]),
-        (DT_STRTAB, at["strings"]),
-        (DT_SYMTAB, at["symbols"]),
-        (DT_STRSZ, len(strings.data)),
-        (DT_SYMENT, elf.SYM.size),
-        (DT_VERSYM, at["versym"]),
-    ]
-    if library.versions:
-        tags += [(DT_VERDEF, at["verdef"]), (DT_VERDEFNUM, len(library.versions))]
-    dynamic = b"".join(elf.DYN.pack(*tag) for tag in [*tags, (0, 0)])
-    parts["symbols"], end = _symbol_table(library.symbols, names, at["code"], len(code), dynamic_at + len(dynamic))
 
+def _headers(machine: int, read_only: int, dynamic_at: int, dynamic_size: int, top: int) -> bytes:
     header = elf.EHDR.pack(
-        b"\x7fELF\x02\x01\x01".ljust(16, b"\0"),
-        3, library.machine, 1, 0, elf.EHDR.size, 0, 0, elf.EHDR.size, elf.PHDR.size, 4, 0, 0, 0,
-    )  # fmt: skip
+        *(b"\x7fELF\x02\x01\x01".ljust(16, b"\0"), 3, machine, 1, 0, elf.EHDR.size, 0, 0),
+        *(elf.EHDR.size, elf.PHDR.size, 4, 0, 0, 0),
+    )
     segments = [
         (elf.PT_LOAD, 5, 0, 0, 0, read_only, read_only, PAGE),
-        (elf.PT_LOAD, 6, dynamic_at, dynamic_at, dynamic_at, len(dynamic), end - dynamic_at, PAGE),
-        (elf.PT_DYNAMIC, 6, dynamic_at, dynamic_at, dynamic_at, len(dynamic), len(dynamic), 8),
+        (elf.PT_LOAD, 6, dynamic_at, dynamic_at, dynamic_at, dynamic_size, top - dynamic_at, PAGE),
+        (elf.PT_DYNAMIC, 6, dynamic_at, dynamic_at, dynamic_at, dynamic_size, dynamic_size, 8),
         (elf.PT_GNU_STACK, 6, 0, 0, 0, 0, 0, 16),
     ]
-    body = header + b"".join(elf.PHDR.pack(*segment) for segment in segments) + b"".join(parts.values())
-    return body.ljust(dynamic_at, b"\0") + dynamic
+    return header + b"".join(elf.PHDR.pack(*segment) for segment in segments)
 
 
 class _Strings:
@@ -97,48 +94,46 @@ class _Strings:
 
 
 def _symbol_table(
-    symbols: tuple[Symbol, ...], names: list[int], code_at: int, code_size: int, variables_at: int
+    symbols: Sequence[Wanted], names: Sequence[int], code_at: int, variables_at: int
 ) -> tuple[bytes, int]:
     """The symbol table, and the address behind the last variable."""
-    rows, free = [b"\0" * elf.SYM.size], variables_at
+    rows, free = [b"\0" * elf.SYM.size], _up(variables_at, VARIABLE_BYTES)
     for symbol, name in zip(symbols, names, strict=True):
-        # An indirect function is an ordinary one here: nothing is chosen at load time.
-        if symbol.kind in {elf.STT_FUNC, elf.STT_GNU_IFUNC}:
-            info = symbol.info & 0xF0 | elf.STT_FUNC
-            rows.append(elf.SYM.pack(name, info, 0, 1, code_at, code_size))
+        if symbol.kind == elf.STT_OBJECT:
+            rows.append(elf.SYM.pack(name, 0x10 | elf.STT_OBJECT, 0, 1, free, VARIABLE_BYTES))
+            free += VARIABLE_BYTES
         else:
-            free = _up(free, 64)
-            rows.append(elf.SYM.pack(name, symbol.info, 0, 1, free, symbol.size))
-            free += symbol.size
+            address = code_at + 16 if RETURNS_TEXT.search(symbol.name) else code_at
+            rows.append(elf.SYM.pack(name, 0x10 | elf.STT_FUNC, 0, 1, address, 16))
     return b"".join(rows), free
 
 
-def _version_definitions(library: Library, strings: _Strings) -> bytes:
+def _number(symbol: Wanted, versions: list[str]) -> int:
+    return versions.index(symbol.version) + 1 if symbol.version else 1
+
+
+def _version_definitions(versions: list[str], strings: _Strings) -> bytes:
     """The table of version definitions: one record with its name for each."""
-    records = []
-    for position, (index, flags, name) in enumerate(library.versions):
-        last = position == len(library.versions) - 1
-        size = elf.VERDEF.size + elf.VERDAUX.size
-        records.append(
-            elf.VERDEF.pack(1, flags, index, 1, _hash(name), elf.VERDEF.size, 0 if last else size)
-            + elf.VERDAUX.pack(strings.offset(name), 0)
-        )
-    return b"".join(records)
+    size, records = elf.VERDEF.size + elf.VERDAUX.size, []
+    for number, name in enumerate(versions, start=1):
+        flags, following = VER_FLG_BASE if number == 1 else 0, 0 if number == len(versions) else size
+        records.append(elf.VERDEF.pack(1, flags, number, 1, _hash(name), elf.VERDEF.size, following))
+        records.append(elf.VERDAUX.pack(strings.offset(name), 0))
+    return _pad(b"".join(records))
 
 
-def _hash_table(symbols: tuple[Symbol, ...]) -> bytes:
+def _hash_table(names: Sequence[str]) -> bytes:
     """The System V hash table over the symbols; symbol 0 is the empty one."""
-    buckets = [0] * max(1, len(symbols) // 2)
-    chain = [0] * (len(symbols) + 1)
-    for index, symbol in enumerate(symbols, start=1):
-        bucket = _hash(symbol.name) % len(buckets)
+    buckets, chain = [0] * max(1, len(names) // 2), [0] * (len(names) + 1)
+    for index, name in enumerate(names, start=1):
+        bucket = _hash(name) % len(buckets)
         chain[index], buckets[bucket] = buckets[bucket], index
     words = [len(buckets), len(chain), *buckets, *chain]
     return _pad(struct.pack(f"<{len(words)}I", *words))
 
 
 def _hash(name: str) -> int:
-    """The System V ABI's hash of a symbol name."""
+    """The System V ABI's hash of a name."""
     value = 0
     for byte in name.encode():
         value = (value << 4) + byte
@@ -147,7 +142,7 @@ def _hash(name: str) -> int:
     return value & 0xFFFFFFFF
 
 
-def _up(value: int, unit: int = PAGE) -> int:
+def _up(value: int, unit: int) -> int:
     return -(-value // unit) * unit
 
 
