@@ -66,11 +66,12 @@ async def running(settings: Settings, load: Load = load_engine) -> AsyncIterator
     service = Service(settings, metrics)
     http_socket = _listen(settings.host, settings.http_port)
     http = operations_server(service)
-    streams = await StreamEndpoint(service).start()
+    streams = StreamEndpoint(service)
+    port = await streams.start()
     http_task = asyncio.create_task(http.serve(sockets=[http_socket]))
     loaded = asyncio.ensure_future(_load(service, load))
     failure = asyncio.ensure_future(_watch(service, loaded, http_task))
-    port, http_port = streams.sockets[0].getsockname()[1], http_socket.getsockname()[1]
+    http_port = http_socket.getsockname()[1]
     log.info("started", extra={"port": port, "http_port": http_port})
     try:
         yield Running(service, port, http_port, loaded, failure)
@@ -78,10 +79,9 @@ async def running(settings: Settings, load: Load = load_engine) -> AsyncIterator
         failure.cancel()
         loaded.cancel()
         service.close_all(RESTARTING)
-        streams.close(code=RESTARTING.code, reason=RESTARTING.reason)
+        await streams.stop()
         http.should_exit = True
         await asyncio.wait([http_task])
-        await streams.wait_closed()
         if service.engine is not None:
             await asyncio.to_thread(service.engine.stop)
         await asyncio.gather(failure, loaded, return_exceptions=True)

@@ -76,10 +76,14 @@ class Service:
             self._draining = True
             log.info("draining", extra={"open": len(self._open)})
 
+    def refuse(self) -> Refusal | None:
+        """Why a new stream would be refused now, or None."""
+        return refuse(self.phase, self.load, self.settings.retry_after)
+
     def admit(self) -> Stream | Refusal:
         """Takes a place for a new stream, or says why there is none. Whoever got one must `attach` it."""
         retry_after = self.settings.retry_after
-        verdict = refuse(self.phase, self.load, retry_after)
+        verdict = self.refuse()
         if verdict is None and self.engine is not None:
             try:
                 return self.engine.open(self.sink)

@@ -25,6 +25,7 @@ class Close:
 
 DONE = Close(1000, "")
 TEXT_FRAME = Close(1003, "400 a text frame came; send audio in binary frames, and an empty binary frame at the end")
+TOO_LARGE = Close(1009, "400 a message is larger than 1 MiB; send smaller ones, best 1920 bytes (60 ms)")
 IDLE = Close(1008, "400 no audio came for too long; end a stream with an empty binary frame")
 SLOW_READER = Close(1008, "400 answers were not read for too long; read while sending")
 FAILED = Close(1011, "500 the recogniser failed; connect again and send on from the last final answer")

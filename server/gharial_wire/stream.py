@@ -7,7 +7,7 @@ Whatever comes after the end of audio is ignored; nothing goes out after the clo
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from gharial_wire.answers import encode_answer
 from gharial_wire.audio import SAMPLE_RATE, SampleJoiner
@@ -73,7 +73,7 @@ class ServerStream:
         start: float,
         end: float,
         is_provisional: bool,
-        alternatives: Iterable[tuple[str, float]],
+        alternatives: Sequence[tuple[str, float]],
         closing: bool = False,
     ) -> str | None:
         """The message for one answer of the recogniser, or None when nothing may or need go out.
@@ -84,7 +84,7 @@ class ServerStream:
         """
         if self.phase is Phase.CLOSED:
             return None
-        chosen = list(alternatives)[: self._alternatives]
+        chosen = alternatives[: self._alternatives]
         if closing:
             self.end(DONE)
             if end - start < _HALF_A_SAMPLE and not any(transcript for transcript, _ in chosen):

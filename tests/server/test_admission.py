@@ -1,6 +1,7 @@
 """Who gets in, when the server says it is ready, and how it drains."""
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
@@ -76,7 +77,9 @@ async def test_a_broken_handshake_takes_no_place(harness, head: str) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(head.encode("latin-1"))
         writer.write_eof()
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):  # a request that is far too long is not even answered
+            answer = await asyncio.wait_for(reader.read(), 10)
         assert not answer or answer.split()[1] != b"101"
         writer.close()
         assert server.service.load.active == 0

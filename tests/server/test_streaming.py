@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -110,6 +111,38 @@ async def test_the_client_is_told_the_streams_name(harness) -> None:
     async with harness.serve() as server, harness.connect(server) as one, harness.connect(server) as other:
         names = {c.response.headers["X-Gharial-Stream"] for c in (one, other)}
     assert len(names) == 2
+
+
+async def test_a_browser_that_also_asks_to_keep_the_connection_is_served(harness) -> None:
+    """Firefox: `Connection: keep-alive, Upgrade`."""
+    head = (
+        "GET /asr/v0.1/stream HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    async with harness.serve() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head.encode())
+        assert (await reader.readline()).split()[1] == b"101"
+        writer.close()
+        await harness.until(server.service.emptied.is_set)
+
+
+async def test_a_plain_http_request_is_told_to_use_a_websocket(harness) -> None:
+    async with harness.serve() as server, httpx.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{server.port}/asr/v0.1/stream")
+    assert answer.status_code == 426
+    assert "WebSocket" in answer.text
+
+
+async def test_a_client_that_closes_early_gives_its_place_back(harness) -> None:
+    async with harness.serve() as server:
+        async with harness.connect(server) as connection:
+            await connection.send(SAMPLES_60_MS)
+            await connection.close(1001, "bye")
+        await harness.until(server.service.emptied.is_set)
+        assert server.service.load.active == 0
+        text = (await harness.get(server, "/metrics")).text
+    assert 'gharial_streams_closed_total{code="1001"} 1.0' in text
 
 
 async def test_streams_do_not_hear_each_other(harness) -> None:

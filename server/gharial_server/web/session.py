@@ -4,7 +4,6 @@ The session reads no further while the engine has seconds of audio in hand or th
 so each stream's memory is bounded, and a client in a hurry is slowed by TCP alone.
 """
 
-import asyncio
 import logging
 import time
 from typing import Protocol
@@ -22,6 +21,9 @@ log = logging.getLogger(__name__)
 
 # Audio that one stream may have waiting in the engine.
 MAX_BACKLOG_SECONDS = 10.0
+# Pings keep middleboxes awake. Whether the peer lives is told by its audio: the pong of a client in a hurry lies behind
+# audio that is not read yet, and would come too late.
+PING_SECONDS = 20.0
 
 
 class Outlet(Protocol):
@@ -29,6 +31,12 @@ class Outlet(Protocol):
 
     def send(self, text: str) -> None:
         """Sends a text message without waiting."""
+
+    def set_reading(self, reading: bool) -> None:
+        """Whether the socket is read; while it is not, TCP slows the client."""
+
+    def ping(self) -> None:
+        """Sends a ping; nobody waits for its pong."""
 
     def close(self, close: Close) -> None:
         """Begins the closing handshake without waiting; a second call does nothing."""
@@ -46,33 +54,28 @@ class Session:
         self._stream = stream
         self._outlet = outlet
         self._service = service
-        self._room = asyncio.Event()
         self._began = time.monotonic()
         self._clogged_since: float | None = None
         self._answers = 0
         self._samples = 0
-        self._heard_at = self._began
+        self._heard_at = self._pinged_at = self._began
         service.attach(stream, self)
 
-    def receive(self, message: str | bytes) -> None:
-        """Takes one message of the client."""
+    def receive(self, message: bytes) -> None:
+        """Takes one binary message of the client."""
         self._heard_at = time.monotonic()
-        if isinstance(message, str):
-            self._protocol.receive_text()
-            self._settle()
-            return
         samples = self._protocol.receive_binary(message)
         if samples is END:
             self._stream.finish()
         elif samples:
             self._samples += len(samples) // SAMPLE_BYTES
             self._stream.push(np.frombuffer(samples, dtype="<i2"))
+            self._balance()
 
-    async def room(self) -> None:
-        """Returns when there is room for another message."""
-        while self._protocol.close is None and self._is_stuffed():
-            self._room.clear()
-            await self._room.wait()
+    def receive_text(self) -> None:
+        """Takes one text message of the client."""
+        self._protocol.receive_text()
+        self._settle()
 
     def take(self, event: Event) -> None:
         """Takes one event of the engine."""
@@ -97,11 +100,12 @@ class Session:
     def clogged(self) -> None:
         """The socket's buffer is full: the client does not read its answers."""
         self._clogged_since = time.monotonic()
+        self._balance()
 
     def unclogged(self) -> None:
         """The socket's buffer has room again."""
         self._clogged_since = None
-        self._room.set()
+        self._balance()
 
     def check(self, now: float) -> None:
         """Looks, now and then, after a client that reads nothing (dropped) or sends nothing (closed)."""
@@ -111,13 +115,15 @@ class Session:
             self._outlet.abort()
         elif now - self._heard_at > settings.idle_timeout and self._protocol.is_listening and not self._is_stuffed():
             self.end(IDLE)
+        elif now - self._pinged_at > PING_SECONDS:
+            self._pinged_at = now
+            self._outlet.ping()
 
     def gone(self, code: int, reason: str) -> None:
         """The connection is over, whoever ended it: the place is free and one line says how it went."""
         self._protocol.end(Close(1000))
         self._service.release(self._stream)
         self._service.forget(self)
-        self._room.set()
         self._service.metrics.closed.labels(str(code)).inc()
         log.info(
             "stream closed",
@@ -135,8 +141,14 @@ class Session:
         return self._clogged_since is not None or self._stream.backlog_seconds > MAX_BACKLOG_SECONDS
 
     def _settle(self) -> None:
-        """After each change: look after the buffers, and close when the protocol says so."""
+        """After each change: close when the protocol says so."""
         if self._protocol.close is not None:
             self._service.release(self._stream)
             self._outlet.close(self._protocol.close)
-        self._room.set()
+        else:
+            self._balance()
+
+    def _balance(self) -> None:
+        """Reads on while there is room, and only then."""
+        if self._protocol.close is None:
+            self._outlet.set_reading(not self._is_stuffed())

@@ -1,23 +1,29 @@
-"""The streaming endpoint: WebSocket connections, refused before the upgrade or handed to a session."""
+"""The streaming endpoint: WebSocket connections, refused before the upgrade or handed to a session.
+
+Everything happens in callbacks on the event loop, without a task per stream: thousands of streams make tens of
+thousands of messages a second.
+"""
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
-from http import HTTPStatus
 
-from gharial_wire.closing import Close
-from gharial_wire.models import check_model
-from gharial_wire.request import SUBPROTOCOL, RequestError, parse_target
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
-from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
-from websockets.protocol import State
-from websockets.typing import Subprotocol
+from gharial_wire.closing import FAILED, RESTARTING, TOO_LARGE, Close
+from gharial_wire.request import StreamRequest
+from picows import (
+    WSCloseCode,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
 
 from gharial_server.admission import Refusal
 from gharial_server.service import Service
+from gharial_server.web.handshake import acceptance, judge, mend_connection_header, refusal
 from gharial_server.web.session import Session
 
 log = logging.getLogger(__name__)
@@ -25,136 +31,167 @@ log = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 1 << 20
 # Answers in bytes that may wait for a client to read them, beyond the kernel's own buffers.
 MAX_UNREAD_BYTES = 64 * 1024
-# Messages that may wait for their session; the socket is not read beyond them.
-MAX_QUEUED_MESSAGES = 4
-OPEN_TIMEOUT_SECONDS = 10
-CLOSE_TIMEOUT_SECONDS = 3
-PING_INTERVAL_SECONDS = 20
-STREAM_HEADER = "X-Gharial-Stream"
+HANDSHAKE_SECONDS = 10.0
+# How long a Close is waited for after ours was sent.
+CLOSE_SECONDS = 3.0
 
 
-class StreamConnection(ServerConnection):
-    """A connection that tells its session of full buffers and of its end, and that the session writes to."""
+class StreamConnection(WSListener):
+    """One WebSocket; its session's way in and out."""
 
-    session: Session | None = None
-    closing: asyncio.Task[None] | None = None
+    def __init__(self, endpoint: "StreamEndpoint", name: str, request: StreamRequest) -> None:
+        self._endpoint = endpoint
+        self._name = name
+        self._request = request
+        self._session: Session | None = None
+        self._transport: WSTransport | None = None
+        self._fragments: list[bytes] = []
+        self._reading = True
+        self._closing: asyncio.TimerHandle | None = None
 
-    def send_text(self, text: str) -> None:
-        # One connection's broadcast is the library's way to send without waiting; the session watches the buffer.
-        broadcast([self], text)
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        transport.underlying_transport.set_write_buffer_limits(MAX_UNREAD_BYTES)
+        service = self._endpoint.service
+        self._endpoint.connections.add(self)
+        # `judge` has found room for it in this same turn of the event loop, so only a dying engine says no here.
+        admitted = service.admit()
+        if isinstance(admitted, Refusal):
+            self.close(FAILED)
+        else:
+            self._session = Session(self._name, self._request, admitted, self, service)
 
-    def begin_close(self, close: Close) -> None:
-        if self.closing is None and self.protocol.state is State.OPEN:
-            self.closing = asyncio.get_running_loop().create_task(self.close(close.code, close.reason))
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == WSMsgType.BINARY and frame.fin and self._session is not None:  # nearly always
+            self._session.receive(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.CLOSE:
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+        elif self._session is None or self._closing is not None:
+            return
+        elif kind == WSMsgType.TEXT:
+            self._session.receive_text()
+        elif kind in (WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._join(frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._endpoint.forget(self)
+        if self._closing is not None:
+            self._closing.cancel()
+        if self._session is not None:
+            self._session.gone(*_how_it_ended(transport))
 
     def pause_writing(self) -> None:
-        super().pause_writing()
-        if self.session is not None:
-            self.session.clogged()
+        if self._session is not None:
+            self._session.clogged()
 
     def resume_writing(self) -> None:
-        super().resume_writing()
-        if self.session is not None:
-            self.session.unclogged()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self.session is not None:
-            self.session.gone(self.protocol.close_code or 1006, self.protocol.close_reason or "")
-
-
-class ConnectionOutlet:
-    """A session's way out through its connection."""
-
-    def __init__(self, connection: StreamConnection) -> None:
-        self._connection = connection
+        if self._session is not None:
+            self._session.unclogged()
 
     def send(self, text: str) -> None:
-        self._connection.send_text(text)
+        """Sends a text message without waiting."""
+        assert self._transport is not None
+        self._transport.send(WSMsgType.TEXT, text)
+
+    def ping(self) -> None:
+        """Sends a ping; nobody waits for its pong."""
+        assert self._transport is not None
+        self._transport.send_ping()
 
     def close(self, close: Close) -> None:
-        self._connection.begin_close(close)
+        """Begins the closing handshake; a second call does nothing."""
+        if self._closing is None:
+            assert self._transport is not None
+            self._transport.send_close(WSCloseCode(close.code), close.reason)
+            self.set_reading(True)  # the peer's Close may lie behind unread audio
+            self._closing = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)
 
     def abort(self) -> None:
-        self._connection.transport.abort()
+        """Drops the connection."""
+        assert self._transport is not None
+        self._transport.disconnect(graceful=False)
+
+    def set_reading(self, reading: bool) -> None:
+        """Whether the socket is read; while it is not, TCP slows the client."""
+        if reading != self._reading:
+            self._reading = reading
+            assert self._transport is not None
+            if not self._transport.is_disconnected:
+                transport = self._transport.underlying_transport
+                (transport.resume_reading if reading else transport.pause_reading)()
+
+    def _join(self, frame: WSFrame) -> None:
+        """A message in several frames is one message."""
+        assert self._session is not None
+        self._fragments.append(frame.get_payload_as_bytes())
+        if sum(map(len, self._fragments)) > MAX_MESSAGE_BYTES or len(self._fragments) > MAX_MESSAGE_BYTES // 64:
+            self._session.end(TOO_LARGE)
+        elif frame.fin:
+            message, self._fragments = b"".join(self._fragments), []
+            self._session.receive(message)
 
 
 class StreamEndpoint:
     """Listens for streams and refuses or serves them."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
+        self.service = service
+        self.connections: set[StreamConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._gone = asyncio.Event()
 
-    async def start(self) -> Server:
-        """Opens the port (0 takes a free one). Raises OSError when it is taken."""
-        settings = self._service.settings
-        return await serve(
-            self._pump,
-            settings.host,
-            settings.port,
-            process_request=self._check_request,
-            process_response=self._admit,
-            select_subprotocol=_select_subprotocol,
-            create_connection=StreamConnection,
-            compression=None,  # audio does not shrink, and deflate costs memory and time per stream
-            max_size=MAX_MESSAGE_BYTES,
-            max_queue=MAX_QUEUED_MESSAGES,
-            write_limit=MAX_UNREAD_BYTES,
-            open_timeout=OPEN_TIMEOUT_SECONDS,
-            close_timeout=CLOSE_TIMEOUT_SECONDS,
-            # Pings keep middleboxes awake. Whether the peer lives is told by its audio (Session.check): the pong of a
-            # client in a hurry lies behind its unread audio and would come too late.
-            ping_interval=PING_INTERVAL_SECONDS,
-            ping_timeout=None,
-            server_header=None,
-            backlog=1024,
-        )
+    def forget(self, connection: StreamConnection) -> None:
+        """The connection is over."""
+        self.connections.discard(connection)
+        self._gone.set()
 
-    def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def start(self) -> int:
+        """Opens the port (0 takes a free one) and returns it. Raises OSError when it is taken."""
+        settings = self.service.settings
         try:
-            check_model(parse_target(request.path), self._service.settings.identity)
-        except RequestError as error:
-            self._service.metrics.refusals.labels("not_found" if error.status == 404 else "bad_request").inc()
-            return _refusal(error.status, str(error))
-        return None
+            self._server = await ws_create_server(
+                self._answer,
+                settings.host,
+                settings.port,
+                websocket_handshake_timeout=HANDSHAKE_SECONDS,
+                max_frame_size=MAX_MESSAGE_BYTES,
+                read_buffer_init_size=4096,
+                backlog=1024,
+            )
+        except OSError as error:
+            told = f"port {settings.port} cannot be opened on {settings.host}: {error.strerror}"
+            raise OSError(f"{told}; choose another --port") from error
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
 
-    def _admit(self, connection: ServerConnection, request: Request, response: Response) -> Response | None:
-        """Takes a place at the last moment before the upgrade, so that none is lost to a failed handshake."""
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            return None
-        assert isinstance(connection, StreamConnection)
-        admitted = self._service.admit()
-        if isinstance(admitted, Refusal):
-            self._service.metrics.refusals.labels(admitted.reason).inc()
-            return _refusal(admitted.status, admitted.message, admitted.retry_after)
+    async def stop(self) -> None:
+        """Closes the port and waits until every connection has gone; one that lingers is dropped."""
+        assert self._server is not None
+        self._server.close()
+        for connection in self.connections:
+            connection.close(RESTARTING)
+        while self.connections:
+            await self._gone.wait()
+            self._gone.clear()
+
+    def _answer(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        verdict = judge(self.service, request)
+        if isinstance(verdict, Refusal):
+            self.service.metrics.refusals.labels(verdict.reason).inc()
+            return refusal(verdict)
+        mend_connection_header(request)
         name = uuid.uuid4().hex[:16]
-        outlet = ConnectionOutlet(connection)
-        connection.session = Session(name, parse_target(request.path), admitted, outlet, self._service)
-        response.headers[STREAM_HEADER] = name
-        return None
-
-    async def _pump(self, connection: ServerConnection) -> None:
-        """Carries the client's messages to its session until the connection ends."""
-        assert isinstance(connection, StreamConnection)
-        session = connection.session
-        assert session is not None
-        try:
-            async for message in connection:
-                session.receive(message)
-                await session.room()
-        except ConnectionClosed:
-            pass  # connection_lost tells the session
+        return WSUpgradeResponseWithListener(acceptance(request, name), StreamConnection(self, name, verdict))
 
 
-def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The documented subprotocol when it is offered; a client that offers none, or another, is served as well."""
-    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
-
-
-def _refusal(status: int, message: str, retry_after: int | None = None) -> Response:
-    body = f"{status} {message}\n".encode()
-    headers = Headers({"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))})
-    headers["Connection"] = "close"
-    if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
-    return Response(status, HTTPStatus(status).phrase, headers, body)
+def _how_it_ended(transport: WSTransport) -> tuple[int, str]:
+    """Close code and reason of whoever closed first; 1006 when nobody did."""
+    handshake = transport.close_handshake
+    if handshake is None:
+        return 1006, ""
+    first = handshake.recv if handshake.recv_then_sent else handshake.sent
+    if first is None or first.code == WSCloseCode.NO_INFO:
+        return 1005, ""
+    return first.code.value, first.reason
