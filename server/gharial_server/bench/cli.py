@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     engine.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
     engine.add_argument("--streams", type=int, default=32, metavar="N", help="live streams (%(default)s)")
     engine.add_argument("--seconds", type=float, default=20.0, help="how long (%(default)s)")
+    engine.add_argument(
+        "--unpaced", action="store_true", help="each stream's next frame comes with the last one's answer"
+    )
     engine.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
     engine.add_argument("--json", action="store_true", help="one JSON object")
 
@@ -32,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         arch=arguments.arch if arguments.checkpoint is None else arguments.checkpoint.stem,
         streams=arguments.streams,
         seconds=arguments.seconds,
+        paced=not arguments.unpaced,
         threads=arguments.threads,
         precision=arguments.precision,
         checkpoint=arguments.checkpoint,

@@ -2,7 +2,6 @@
 
 import heapq
 import random
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from gharial_server.bench.settings import BenchSettings
 from gharial_server.engine.batching import BatchingEngine
-from gharial_server.engine.interface import SAMPLE_RATE, Event, ModelInfo, Step, Stream
+from gharial_server.engine.interface import SAMPLE_RATE, Answer, Event, ModelInfo, Step
 
 # Measured from here on: kernels are warm and streams have settled into their phases.
 WARM_UP_SECONDS = 1.0
@@ -25,13 +24,17 @@ ROWS_PER_LABEL = 5
 
 @dataclass(frozen=True)
 class BenchResult:
-    """One run. Latencies in milliseconds: a frame's last sample in -> its answer out. realtime: nothing fell behind."""
+    """One run. Latencies in milliseconds: a frame's last sample in -> its answer out.
+
+    realtime: nothing fell behind; without a pace, nothing would have.
+    """
 
     arch: str
     decoder: str
     precision: str
     streams: int
     seconds: float
+    paced: bool
     threads: int
     realtime: bool
     p50_ms: float
@@ -53,18 +56,18 @@ class SpeakingRunner(LocalRunner):
 def run_bench(settings: BenchSettings) -> BenchResult:
     """Streams noise (or speech-like noise, it costs the same) into an engine for some seconds."""
     runner, pieces, precision = _runner(settings)
-    steps: list[tuple[float, Step]] = []
+    steps: list[Step] = []
     info = ModelInfo(settings.arch, "bench", "en", "", "cpu")
-    engine = BatchingEngine(runner, pieces, info, lambda step: steps.append((time.monotonic(), step)))
-    pace = _Pace([engine.open(_ignore) for _ in range(settings.streams)], engine.frame_samples)
+    engine = BatchingEngine(runner, pieces, info, steps.append)
+    load = _Load(engine, settings)
     try:
-        pace.run(WARM_UP_SECONDS)
+        load.run(WARM_UP_SECONDS)
         steps.clear()
         cpu = time.process_time()
-        pace.run(settings.seconds)
+        load.run(settings.seconds)
         cpu = time.process_time() - cpu
-        measured = [step for _, step in list(steps)]
-        behind = max(stream.backlog_seconds for stream in pace.streams)
+        measured = list(steps)
+        behind = max(stream.backlog_seconds for stream in load.streams.values())
     finally:
         engine.stop()
     if not measured:
@@ -78,6 +81,7 @@ def run_bench(settings: BenchSettings) -> BenchResult:
         precision=precision,
         streams=settings.streams,
         seconds=settings.seconds,
+        paced=settings.paced,
         threads=settings.threads,
         realtime=bool(behind < 2 * engine.frame_seconds and audio > 0.98 * settings.streams * settings.seconds - 1),
         p50_ms=round(float(p50), 2),
@@ -97,36 +101,42 @@ def _runner(settings: BenchSettings) -> tuple[LocalRunner, Sequence[str], str]:
     return SpeakingRunner(random_model(config, settings.precision), settings.streams), pieces, settings.precision
 
 
-def _ignore(events: Sequence[tuple[int, Event]]) -> None:
-    """Answers are counted by the engine's observer."""
+class _Load:
+    """Noise for every stream: one frame per frame time, each stream in a phase of its own, or as fast as they go."""
 
-
-class _Pace:
-    """Feeds every stream one frame per frame time, each in a phase of its own."""
-
-    def __init__(self, streams: Sequence[Stream], frame_samples: int) -> None:
-        self.streams = streams
-        self._frame = frame_samples
-        self._period = frame_samples / SAMPLE_RATE
+    def __init__(self, engine: BatchingEngine, settings: BenchSettings) -> None:
+        self._frame = engine.frame_samples
+        self._period = engine.frame_seconds
         generator = np.random.default_rng(1)
         self._noise: NDArray[np.float32] = generator.standard_normal(SAMPLE_RATE * 4, dtype=np.float32) * 0.1
-        self._due = [(generator.uniform(0, self._period), i) for i in range(len(streams))]
+        self._paced = settings.paced
+        self.streams = {stream.id: stream for stream in (engine.open(self._take) for _ in range(settings.streams))}
+        self._due = [(generator.uniform(0, self._period), number) for number in self.streams]
         self._origin = time.monotonic()
         heapq.heapify(self._due)
+        if not settings.paced:
+            for number in self.streams:
+                self._push(number, 0)
 
     def run(self, seconds: float) -> None:
-        """Keeps the pace for some seconds."""
+        """Keeps the load up for some seconds."""
         end = time.monotonic() + seconds
-        pause = threading.Event()
-        while True:
-            due, index = self._due[0]
-            now = time.monotonic()
-            if now >= end:
-                return
-            wait = self._origin + due - now
+        while (now := time.monotonic()) < end:
+            due, number = self._due[0]
+            wait = min(self._origin + due, end) - now if self._paced else end - now
             if wait > 0:
-                pause.wait(min(wait, end - now))
+                time.sleep(wait)
                 continue
-            start = (index * 7919 + round(due * SAMPLE_RATE)) % (len(self._noise) - self._frame)
-            self.streams[index].push(self._noise[start : start + self._frame])
-            heapq.heapreplace(self._due, (due + self._period, index))
+            self._push(number, round(due * SAMPLE_RATE))
+            heapq.heapreplace(self._due, (due + self._period, number))
+
+    def _take(self, events: Sequence[tuple[int, Event]]) -> None:
+        """Without a pace every answer brings the stream's next frame."""
+        if not self._paced:
+            for number, event in events:
+                if isinstance(event, Answer):
+                    self._push(number, round(event.end * SAMPLE_RATE))
+
+    def _push(self, number: int, at: int) -> None:
+        start = (number * 7919 + at) % (len(self._noise) - self._frame)
+        self.streams[number].push(self._noise[start : start + self._frame])

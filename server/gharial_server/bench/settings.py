@@ -7,11 +7,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """arch: a published architecture, with random weights unless checkpoint is given."""
+    """arch: a published architecture, with random weights unless checkpoint is given. paced: at real-time pace."""
 
     arch: str
     streams: int
     seconds: float
+    paced: bool
     threads: int
     precision: Literal["int8", "float32"]
     checkpoint: Path | None

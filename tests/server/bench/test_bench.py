@@ -28,6 +28,15 @@ def test_a_model_is_measured_and_the_result_is_one_json_object(
     assert result["bytes_per_stream"] > 1000
 
 
+def test_without_a_pace_every_batch_holds_every_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_artefact(compile_checkpoint(tiny_checkpoint(blank_bias=60.0), "int8"), tmp_path / "tiny.gharial")
+    line = ["bench", "engine", "--checkpoint", str(tmp_path / "tiny.gharial"), "--streams", "4", "--seconds", "0.5"]
+    assert main([*line, "--unpaced", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["mean_batch"] == 4.0
+    assert not result["paced"]
+
+
 def test_no_streams_is_an_error_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "engine", "--streams", "0"]) == 1
     assert "--streams, --threads and --seconds must be positive" in capsys.readouterr().err
