@@ -10,7 +10,7 @@ from gharial_agent.kube import Kube, KubeError
 
 log = logging.getLogger(__name__)
 
-CALM_SECONDS = 300.0
+CALM_SECONDS = 60.0
 ANXIOUS_SECONDS = 10.0
 
 

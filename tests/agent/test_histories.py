@@ -41,6 +41,8 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.now = 1_000_000.0
         self.cards = {f"{n:016x}": World() for n in range(3)}
+        for world in list(self.cards.values())[:2]:  # the third one has just come from the factory
+            world.record = replace(world.record, in_service=world.live)
         self.desired = Desired(TARGETS[0], True)
         self.image = Image()
         self.busy: Flash | PowerCycle | Fetch | None = None
@@ -69,6 +71,7 @@ class Histories(RuleBasedStateMachine):
             case Flash():
                 world = self.cards[action.card_id]
                 assert not world.claimed, "a card in use is flashed"
+                assert world.on_bus or world.record.intent is not None, "a card that went by itself is flashed"
                 assert self.image.release_date is not None, "a file that was not checked is flashed"
                 begun = world.record.intent is not None and world.record.intent.step is Step.WRITING
                 assert self.desired.may_flash or begun, "a flash begins on Hold"
@@ -132,6 +135,22 @@ class Histories(RuleBasedStateMachine):
     @rule(lucky=st.booleans())
     def work_ends(self, lucky: bool) -> None:
         self.finish(lucky)
+
+    @rule(rounds=st.integers(1, 5))
+    def all_goes_well_for_a_while(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.agent_looks_and_acts()
+            self.finish(lucky=True)
+
+    @rule(lucky=st.booleans())
+    def agent_is_killed_at_work(self, lucky: bool) -> None:
+        self.agent_looks_and_acts()
+        self.agent_is_killed()
+        if lucky:  # a flash tool outlives its agent
+            for world in self.cards.values():
+                intent = world.record.intent
+                if intent is not None and intent.step is Step.WRITING:
+                    world.flash = intent.version
 
     @rule()
     def agent_is_killed(self) -> None:
