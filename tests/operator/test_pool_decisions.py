@@ -31,22 +31,26 @@ def test_a_ready_pool_says_what_it_carries() -> None:
     assert said(decision, "Degraded")[0] == said(decision, "Progressing")[0] == "False"
 
 
-def test_the_words_of_the_agent_reach_the_pool() -> None:
+def reporting(node: AsrCardNode, reason: str) -> AsrCardNode:
+    """The node with an agent that is not content."""
     condition = {
         "type": "Ready",
         "status": "False",
-        "reason": "ChecksumMismatch",
+        "reason": reason,
         "message": "The bitstream has sha256 1…, wanted 2….",
         "lastTransitionTime": NOW.isoformat(),
     }
-    node = a_card_node("a", old(phase="Pending"))
-    node = node.model_copy(
-        update={
-            "status": AsrCardNode.model_validate(
-                {**node.to_json(), "status": {**node.status.to_json(), "conditions": [condition]}}
-            ).status
-        }
-    )
+    status = {**node.status.to_json(), "conditions": [condition]}
+    return AsrCardNode.model_validate({**node.to_json(), "status": status})
+
+
+def test_a_bitstream_that_cannot_be_had_degrades_a_pool_that_serves_on() -> None:
+    decision = decide(reporting(a_card_node("a", old(phase="Ready")), "ChecksumMismatch"))
+    assert said(decision, "Degraded") == ("True", "ChecksumMismatch", "a: The bitstream has sha256 1…, wanted 2….")
+
+
+def test_the_words_of_the_agent_reach_the_pool() -> None:
+    node = reporting(a_card_node("a", old(phase="Pending")), "ChecksumMismatch")
     status, reason, message = said(decide(node), "Ready")
     assert (status, reason) == ("False", "ChecksumMismatch")
     assert message == "a: The bitstream has sha256 1…, wanted 2…."

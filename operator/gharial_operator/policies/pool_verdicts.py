@@ -191,6 +191,9 @@ def progressing(view: PoolView) -> Verdict:
     return verdict(permission.reason, f"{head}{permission.message}{also}")
 
 
+#: What keeps cards that still serve from getting their new bitstream until a person mends it.
+_STANDSTILLS = frozenset({Reason.CHECKSUM_MISMATCH, Reason.BITSTREAM_UNAVAILABLE, Reason.LICENCE_VERSION_EXCEEDED})
+
 #: Waits that only a person can end.
 _STUCK = frozenset(
     {
@@ -217,6 +220,10 @@ def degraded(view: PoolView) -> Verdict:
             reason,
             f"{len(bad)} of {count(len(view.cards), 'card')} broken: {names(c.label for c in bad)}. {said}".strip(),
         )
+    for node_view in view.views:
+        trouble = _own_trouble(node_view)
+        if trouble is not None and trouble.reason in _STANDSTILLS:
+            return yes(Reason.named(trouble.reason) or Reason.WAITING_FOR_CARDS, f"{node_view.name}: {trouble.message}")
     away = [v.name for v in view.views if not v.node.ready]
     if away:
         return yes(Reason.NODE_NOT_READY, f"Kubernetes says that {names(away)} is not ready.")
