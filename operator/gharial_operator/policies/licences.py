@@ -11,13 +11,13 @@ from gharial_operator.policies.words import count, names
 
 #: Licence states from worst to least bad, with reason and remedy.
 _TROUBLES = (
-    ("Missing", Reason.LICENCE_MISSING, "have no licence", "Add a Secret with one to spec.licences"),
-    ("Invalid", Reason.LICENCE_INVALID, "have a licence that is not theirs or is forged", "Ask for one for this id"),
-    ("Expired", Reason.LICENCE_EXPIRED, "have a licence that has run out", "Renew it"),
+    ("Missing", Reason.LICENCE_MISSING, "without a licence", "Add a Secret with one to spec.licences"),
+    ("Invalid", Reason.LICENCE_INVALID, "with a licence that is for another card or forged", "Ask for one for this id"),
+    ("Expired", Reason.LICENCE_EXPIRED, "with a licence that has run out", "Renew it"),
     (
         "VersionExceeded",
         Reason.LICENCE_VERSION_EXCEEDED,
-        "have a licence too old for the bitstream",
+        "with a licence too old for the bitstream",
         "Renew it, or set an older spec.bitstream.version",
     ),
 )

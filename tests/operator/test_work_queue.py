@@ -1,0 +1,132 @@
+"""The queue of objects to reconcile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from gharial_operator import work_queue
+from gharial_operator.work_queue import Key, WorkQueue
+
+A, B = Key("AsrCardPool", "a"), Key("AsrCardPool", "b")
+
+
+def run(scene: Callable[[WorkQueue], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        async with asyncio.timeout(5):
+            await scene(WorkQueue())
+
+    asyncio.run(whole())
+
+
+def test_an_object_woken_many_times_is_reconciled_once() -> None:
+    async def scene(queue: WorkQueue) -> None:
+        done: list[Key] = []
+
+        async def reconcile(key: Key) -> float | None:
+            done.append(key)
+            return None
+
+        for _ in range(5):
+            queue.wake(A)
+        queue.wake(B)
+        worker = asyncio.create_task(queue.work(reconcile))
+        while len(done) < 2:
+            await asyncio.sleep(0)
+        worker.cancel()
+        assert done == [A, B]
+
+    run(scene)
+
+
+def test_an_object_woken_while_it_is_reconciled_is_reconciled_again_and_never_twice_at_a_time() -> None:
+    async def scene(queue: WorkQueue) -> None:
+        running, most, rounds = 0, 0, 0
+        seen = asyncio.Event()
+
+        async def reconcile(key: Key) -> float | None:
+            nonlocal running, most, rounds
+            running, rounds = running + 1, rounds + 1
+            most = max(most, running)
+            if rounds == 1:
+                queue.wake(key)
+            await asyncio.sleep(0)
+            running -= 1
+            if rounds == 2:
+                seen.set()
+            return None
+
+        workers = [asyncio.create_task(queue.work(reconcile)) for _ in range(3)]
+        queue.wake(A)
+        await seen.wait()
+        for worker in workers:
+            worker.cancel()
+        assert (most, rounds) == (1, 2)
+
+    run(scene)
+
+
+def test_a_failure_is_tried_again_and_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_queue, "FIRST_RETRY_SECONDS", 0.01)
+
+    async def scene(queue: WorkQueue) -> None:
+        tries: list[Key] = []
+        good = asyncio.Event()
+
+        async def reconcile(key: Key) -> float | None:
+            tries.append(key)
+            if key == A and tries.count(A) < 3:
+                raise OSError("the API server is away")
+            if key == A:
+                good.set()
+            return None
+
+        worker = asyncio.create_task(queue.work(reconcile))
+        queue.wake(A)
+        queue.wake(B)
+        await good.wait()
+        worker.cancel()
+        assert tries.count(A) == 3 and tries.count(B) == 1
+
+    run(scene)
+
+
+def test_a_kind_is_woken_as_far_as_it_is_known() -> None:
+    async def scene(queue: WorkQueue) -> None:
+        done: list[Key] = []
+
+        async def reconcile(key: Key) -> float | None:
+            done.append(key)
+            queue.forget(B)
+            return None
+
+        worker = asyncio.create_task(queue.work(reconcile))
+        queue.wake(A)
+        queue.wake(B)
+        while len(done) < 2:
+            await asyncio.sleep(0)
+        queue.wake_kind("AsrCardPool")
+        while len(done) < 3:
+            await asyncio.sleep(0)
+        worker.cancel()
+        assert done == [A, B, A]
+
+    run(scene)
+
+
+def test_an_alarm_wakes_later_and_an_event_wakes_sooner() -> None:
+    async def scene(queue: WorkQueue) -> None:
+        done = 0
+
+        async def reconcile(key: Key) -> float | None:
+            nonlocal done
+            done += 1
+            return 0.01 if done == 1 else None
+
+        worker = asyncio.create_task(queue.work(reconcile))
+        queue.wake_after(A, 3600)
+        queue.wake(A)
+        while done < 2:
+            await asyncio.sleep(0.001)
+        worker.cancel()
+
+    run(scene)
