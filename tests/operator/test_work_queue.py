@@ -20,20 +20,18 @@ def run(scene: Callable[[WorkQueue], Awaitable[None]]) -> None:
 
 def test_an_object_woken_many_times_is_reconciled_once() -> None:
     async def scene(queue: WorkQueue) -> None:
-        done: list[Key] = []
+        done: asyncio.Queue[Key] = asyncio.Queue()
 
         async def reconcile(key: Key) -> float | None:
-            done.append(key)
+            done.put_nowait(key)
             return None
 
         for _ in range(5):
             queue.wake(A)
         queue.wake(B)
         worker = asyncio.create_task(queue.work(reconcile))
-        while len(done) < 2:
-            await asyncio.sleep(0)
+        assert [await done.get(), await done.get()] == [A, B]
         worker.cancel()
-        assert done == [A, B]
 
     run(scene)
 
@@ -92,41 +90,37 @@ def test_a_failure_is_tried_again_and_stops_nobody_else(monkeypatch: pytest.Monk
 
 def test_a_kind_is_woken_as_far_as_it_is_known() -> None:
     async def scene(queue: WorkQueue) -> None:
-        done: list[Key] = []
+        done: asyncio.Queue[Key] = asyncio.Queue()
 
         async def reconcile(key: Key) -> float | None:
-            done.append(key)
-            queue.forget(B)
+            done.put_nowait(key)
             return None
 
         worker = asyncio.create_task(queue.work(reconcile))
         queue.wake(A)
         queue.wake(B)
-        while len(done) < 2:
-            await asyncio.sleep(0)
+        assert [await done.get(), await done.get()] == [A, B]
+        queue.forget(A)
         queue.wake_kind("AsrCardPool")
-        while len(done) < 3:
-            await asyncio.sleep(0)
+        assert await done.get() == B
         worker.cancel()
-        assert done == [A, B, A]
 
     run(scene)
 
 
 def test_an_alarm_wakes_later_and_an_event_wakes_sooner() -> None:
     async def scene(queue: WorkQueue) -> None:
-        done = 0
+        done: asyncio.Queue[Key] = asyncio.Queue()
+        delays = iter([0.01, None])
 
         async def reconcile(key: Key) -> float | None:
-            nonlocal done
-            done += 1
-            return 0.01 if done == 1 else None
+            done.put_nowait(key)
+            return next(delays)
 
         worker = asyncio.create_task(queue.work(reconcile))
         queue.wake_after(A, 3600)
         queue.wake(A)
-        while done < 2:
-            await asyncio.sleep(0.001)
+        assert [await done.get(), await done.get()] == [A, A]
         worker.cancel()
 
     run(scene)

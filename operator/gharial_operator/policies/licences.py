@@ -41,7 +41,7 @@ def licences(pool: AsrCardPool, card_nodes: Sequence[AsrCardNode]) -> Verdict:
 
 
 def _sentence(bad: Sequence[PlacedCard], total: int, trouble: str, remedy: str) -> str:
-    """`1 of 2 cards have no licence: node-a 0000:3b:00.0 (id 0123…). Remedy.`"""
+    """`1 of 2 cards without a licence: node-a 0000:3b:00.0 (id 0123…). Remedy.`"""
     named = names(f"{card.label} (id {card.card.unique_id})" for card in bad)
     said = next((card.card.licence.message for card in bad if card.card.licence and card.card.licence.message), None)
     return f"{len(bad)} of {count(total, 'card')} {trouble}: {named}. {said or remedy + '.'}"
