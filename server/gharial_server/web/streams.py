@@ -6,6 +6,7 @@ thousands of messages a second.
 
 import asyncio
 import logging
+import socket
 import uuid
 
 from gharial_wire.closing import FAILED, RESTARTING, TOO_LARGE, Close
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 1 << 20
 # Answers in bytes that may wait for a client to read them, beyond the kernel's own buffers.
 MAX_UNREAD_BYTES = 64 * 1024
+# Audio that the kernel may hold for a stream: 8 s.
+KERNEL_BYTES = 256 * 1024
 HANDSHAKE_SECONDS = 10.0
 # How long a Close is waited for after ours was sent.
 CLOSE_SECONDS = 3.0
@@ -52,6 +55,9 @@ class StreamConnection(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
         transport.underlying_transport.set_write_buffer_limits(MAX_UNREAD_BYTES)
+        # The library reads all that the kernel holds, and its own buffer grows with that.
+        kernel = transport.underlying_transport.get_extra_info("socket")
+        kernel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
         service = self._endpoint.service
         self._endpoint.connections.add(self)
         # `judge` has found room for it in this same turn of the event loop, so only a dying engine says no here.
