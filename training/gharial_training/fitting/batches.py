@@ -3,6 +3,7 @@
 Shapes: B utterances, T log-mel frames, M mel filters, S encoder inputs, F input features, U labels.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -99,10 +100,17 @@ class TrainingData:
             raise ValueError("an item has neither audio nor a place in a corpus")
         return self._corpora[item.corpus].audio(item.utterance)
 
-    def epoch(self, number: int, seed: int, batch_seconds: float) -> list[list[Item]]:
+    def epoch(
+        self, number: int, seed: int, batch_seconds: float, longest_seconds: float = math.inf
+    ) -> list[list[Item]]:
         """The steps of an epoch, the same for every worker; the first epoch goes from short to long utterances."""
         rng = np.random.default_rng((seed, number))
-        items = [item for item in self._items for _ in range(int(self._times(item) + rng.random()))]
+        items = [
+            item
+            for item in self._items
+            if item.samples <= longest_seconds * SAMPLE_RATE
+            for _ in range(int(self._times(item) + rng.random()))
+        ]
         for setting, bank in self._banks:
             for _ in range(setting.utterances_per_epoch):
                 audio, text = bank.draw(rng)

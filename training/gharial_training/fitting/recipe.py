@@ -53,6 +53,8 @@ class Schedule(_Section):
     warm_up: float = Field(default=0.03, gt=0, lt=1, description="Linear rise of the learning rate ends here.")
     hold: float = Field(default=0.45, gt=0, lt=1, description="Decay of the learning rate starts here.")
     encoder_only: float = Field(default=0.35, ge=0, lt=1, description="Until here only the encoder learns, by CTC.")
+    short_until: float = Field(default=0, ge=0, lt=1, description="Epochs that begin before this hold short ones only.")
+    short_seconds: float = Field(default=5, gt=0, description="Longest of the short utterances.")
     learning_rate: float = Field(default=2e-3, gt=0)
     final_learning_rate: float = Field(default=3e-5, gt=0)
 
@@ -92,7 +94,7 @@ class Recipe(_Section):
 
     name: str
     data: DataSettings
-    pieces: int = Field(gt=28, description="SentencePiece pieces; the blank comes on top.")
+    pieces: int = Field(gt=1, description="SentencePiece pieces; the blank comes on top.")
     network: NetworkConfig
     augmentation: Augmentation = Augmentation()
     schedule: Schedule = Schedule()

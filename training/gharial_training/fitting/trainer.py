@@ -6,6 +6,7 @@ something else runs on the machine; workers wait for each other once a step only
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from gharial_training.data.corpus import Corpus
 from gharial_training.data.statistics import MelStatistics
-from gharial_training.fitting.batches import BatchBuilder, TrainingData
+from gharial_training.fitting.batches import BatchBuilder, Item, TrainingData
 from gharial_training.fitting.evaluation import Evaluator, Rates
 from gharial_training.fitting.objective import Trainee, update_average
 from gharial_training.fitting.recipe import Recipe
@@ -102,9 +103,7 @@ class Trainer:
     def run(self) -> None:
         """Trains until the clock's end, then validates and saves once more."""
         while not self._over():
-            groups = self.data.epoch(
-                self.position.epoch, self.inputs.recipe.optimisation.seed, self.inputs.recipe.optimisation.batch_seconds
-            )
+            groups = self._epoch()
             while self.position.group < len(groups) and not self._over():
                 self._step(groups[self.position.group])
                 self.position.group += 1
@@ -113,6 +112,11 @@ class Trainer:
                 self.position.epoch, self.position.group = self.position.epoch + 1, 0
         self._validate()
         self._save(self.inputs.folder.last)
+
+    def _epoch(self) -> list[list[Item]]:
+        settings, schedule = self.inputs.recipe.optimisation, self.inputs.recipe.schedule
+        longest = schedule.short_seconds if self._progress < schedule.short_until else math.inf
+        return self.data.epoch(self.position.epoch, settings.seed, settings.batch_seconds, longest)
 
     def _over(self) -> bool:
         return self._agreed_progress() >= 1
@@ -124,7 +128,7 @@ class Trainer:
         self._progress = float(value)
         return self._progress
 
-    def _step(self, items: list[Any]) -> None:
+    def _step(self, items: list[Item]) -> None:
         settings, schedule = self.inputs.recipe.optimisation, self.inputs.recipe.schedule
         began = time.monotonic()
         mine = items[self.rank :: self.inputs.workers]
