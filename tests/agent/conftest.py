@@ -1,5 +1,6 @@
 """A real API server for the folder's tests; each test has a node of its own, whose agent has the chart's rights."""
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,6 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
 @pytest.fixture
 def node(control_plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[CardNode]:
-    node = make_node(control_plane, f"node-{abs(hash(request.node.name)) % 10**8}", tmp_path)
+    node = make_node(control_plane, f"node-{zlib.crc32(request.node.name.encode())}", tmp_path)
     yield node
     node.clean_up()

@@ -23,6 +23,10 @@ def test_cards_are_flashed_licensed_and_published(node: CardNode) -> None:
     assert device["capacity"]["streams"] == {"value": "16"}
     assert node.status()["summary"] == "2/2"
     assert node.condition("LicencesValid")["status"] == "True"
+    events = node.kube.get("/api/v1/namespaces/default/events", fieldSelector=f"involvedObject.name={node.name}")[
+        "items"
+    ]
+    assert {"Flashing", "Ready"} <= {event["reason"] for event in events}
 
 
 def test_a_wrong_checksum_says_so_and_nothing_is_written(node: CardNode) -> None:
@@ -51,14 +55,6 @@ def test_hold_touches_no_card(node: CardNode) -> None:
     assert node.free_devices() == []
     node.put_spec(bitstream=node.bitstream(), flash="Allowed")
     node.wait_until_ready()
-
-
-def test_each_turn_of_a_card_is_told_by_an_event(node: CardNode) -> None:
-    node.set_up()
-    node.wait_until_ready()
-    path = "/api/v1/namespaces/default/events"
-    found = node.kube.get(path, fieldSelector=f"involvedObject.name={node.name}")["items"]
-    assert {"Flashing", "Ready"} <= {event["reason"] for event in found}
 
 
 def test_an_agent_can_write_nothing_of_another_node(node: CardNode) -> None:

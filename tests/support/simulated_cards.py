@@ -21,7 +21,7 @@ def eventually(what: Callable[[], bool], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "the condition did not come about in time"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 @dataclass
