@@ -1,5 +1,6 @@
 """The simulated cards behave like hardware: sysfs, flash memory, power, failures, and a life beyond the process."""
 
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from gharial_cli.main import main
+from gharial_cluster.images.targets import TARGETS
 from gharial_wire.bitstream import BODY_OFFSET, check_image, make_bitstream
 from gharial_wire.card_control import Fault
 from simulated_cards import ENVIRONMENT, TOOL, Cards, eventually
 
+ROOT = Path(__file__).resolve().parents[2]
 IMAGE = make_bitstream("1.14.0", date(2026, 1, 1))
 
 
@@ -181,3 +184,16 @@ def test_the_flash_tool_needs_the_standard_library_alone() -> None:
     )
     found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_flash_tool_runs_with_what_the_agents_image_holds(box: Cards, tmp_path: Path) -> None:
+    for source in TARGETS["agent"].sources:
+        if source.startswith("server/"):
+            target = tmp_path / source
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+            copy(ROOT / source, target)
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(tmp_path / "server")}
+    command = [*TOOL, "--root", str(box.root), "devices"]
+    called = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert (called.returncode, called.stdout.split()) == (0, ["1", "2"]), called.stderr

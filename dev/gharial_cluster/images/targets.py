@@ -17,6 +17,7 @@ _COMMON = (
     "cli/gharial_cli",
 )
 _CONTROL = (*_COMMON, "server/gharial_wire", "operator/gharial_api")
+_FLASH_TOOL = ("server/gharial_simcard/__init__.py", "server/gharial_simcard/flash_tool.py")
 _SERVER = (*_COMMON, "server", "models/starter", "dev/gharial_cluster/images/slim")
 
 
@@ -39,7 +40,7 @@ TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
         Target("operator", "operator", (*_CONTROL, "operator/gharial_operator")),
-        Target("agent", "agent", (*_CONTROL, "operator/gharial_agent")),
+        Target("agent", "agent", (*_CONTROL, "operator/gharial_agent", *_FLASH_TOOL)),
         Target("server", "server", _SERVER),
         Target("server-cuda", "server", _SERVER, variant="cuda"),
     )
