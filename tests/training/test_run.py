@@ -68,7 +68,7 @@ def recipe(corpora: Path) -> Path:
 def trained(corpora: Path, recipe: Path) -> Path:
     run = corpora / "run"
     arguments = ["train", "--recipe", str(recipe), "--corpora", str(corpora), "--output", str(run)]
-    assert main([*arguments, "--minutes", "0.1", "--workers", "2"]) == 0
+    assert main([*arguments, "--minutes", "0.06", "--workers", "2"]) == 0
     return run
 
 

@@ -2,7 +2,8 @@
 
 Training checkpoint keys (CAIMAN-ASR documentation, "Checkpoints"): epoch, step, best_wer, state_dict, ema_state_dict,
 optimizer, tokenizer_kw, logmel_norm_weight. Ours adds what export and resuming need: ctc_head, progress, rnnt_config,
-melmeans, melvars.
+melmeans, melvars and
+meln.
 """
 
 import json

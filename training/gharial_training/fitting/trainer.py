@@ -261,5 +261,6 @@ class Trainer:
             "rnnt_config": inputs.recipe.rnnt_config.model_dump(mode="json"),
             "melmeans": statistics.mean,
             "melvars": statistics.variance,
+            "meln": statistics.frames,
         }
         inputs.folder.save(content, path)

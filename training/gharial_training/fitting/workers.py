@@ -38,7 +38,7 @@ def take_over(checkpoint: Path, folder: RunFolder) -> None:
     content = RunFolder.load(checkpoint)
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.tokenizer.write_bytes(content["tokenizer_kw"]["sentpiece_model"])
-    statistics.save(statistics.MelStatistics(content["melmeans"], content["melvars"], 0), folder.path)
+    statistics.save(statistics.MelStatistics(content["melmeans"], content["melvars"], content["meln"]), folder.path)
 
 
 def prepare(recipe: Recipe, corpora: dict[str, Corpus], folder: RunFolder) -> None:
