@@ -30,7 +30,7 @@ async def card_node_changed(body: kopf.Body, memo: Waker, **_: Any) -> None:
 
 
 async def model_changed(body: kopf.Body, type: str | None, memo: Waker, **_: Any) -> None:
-    """A model wakes itself, its neighbours on the pool, and the pool, which may be waiting for it to go."""
+    """A model wakes itself and its pool, which may be waiting for it to go."""
     if memo.changes.differ(body, intent(body, type)):
         meta = body["metadata"]
         memo.wake(Key(names.MODEL_KIND, meta["name"], meta["namespace"]))

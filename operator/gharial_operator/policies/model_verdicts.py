@@ -117,6 +117,9 @@ def _starting(view: ModelView) -> Verdict | None:
     if not view.short:
         return None
     head = f"{len(view.ready_pods)} of {count(view.replicas, 'pod')} ready."
+    draining = sum(pod.terminating for pod in view.facts.pods)
+    if draining:
+        head += f" {count(draining, 'pod')} on the way out still finish streams and hold their cards."
     nowhere = [pod.unschedulable for pod in view.live_pods if pod.unschedulable]
     if nowhere:
         return no(Reason.PODS_STARTING, f"{head} The scheduler says: {nowhere[0][:LONGEST]}")

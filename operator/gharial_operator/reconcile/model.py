@@ -7,7 +7,7 @@ from gharial_operator.apply import differs
 from gharial_operator.context import Context
 from gharial_operator.facts import ModelFacts
 from gharial_operator.policies.model import ModelDecision, decide_model
-from gharial_operator.reconcile.status import publish_status
+from gharial_operator.reconcile.status import forget_status, publish_status
 from gharial_operator.snapshot.model import gather_model
 from gharial_operator.work_queue import Key
 
@@ -17,8 +17,9 @@ async def reconcile_model(context: Context, key: Key) -> float | None:
     live = await context.client.get(kinds.MODEL, key.name, key.namespace)
     if live is None:
         context.queue.forget(key)
+        forget_status(kinds.MODEL, key.name, key.namespace)
         return None
-    facts = await gather_model(context.client, live, context.read_streams)
+    facts = await gather_model(context.client, live, context.read_streams, context.shared)
     decision = decide_model(facts, context.config)
     deleting = facts.model.metadata.deletion_timestamp is not None
     if decision.hold and not deleting:

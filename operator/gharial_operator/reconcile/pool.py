@@ -5,7 +5,7 @@ from gharial_api import AsrCardPool, names
 from gharial_operator import kinds
 from gharial_operator.context import Context
 from gharial_operator.policies.pool import PoolDecision, decide_pool
-from gharial_operator.reconcile.status import publish_status
+from gharial_operator.reconcile.status import forget_status, publish_status
 from gharial_operator.snapshot.pool import gather_pool
 from gharial_operator.specs.card_node import build_card_node
 from gharial_operator.work_queue import Key
@@ -16,6 +16,7 @@ async def reconcile_pool(context: Context, key: Key) -> float | None:
     live = await context.client.get(kinds.POOL, key.name)
     if live is None:
         context.queue.forget(key)
+        forget_status(kinds.POOL, key.name, None)
         return None
     facts = await gather_pool(context.client, live)
     decision = decide_pool(facts)
@@ -26,6 +27,8 @@ async def reconcile_pool(context: Context, key: Key) -> float | None:
     changed = await publish_status(context, kinds.POOL, facts.pool, decision.status)
     if not decision.hold:
         await writer.set_finalizer(kinds.POOL, live, names.POOL_FINALIZER, present=False)
+    # Models that are looked at from now on see what this round saw, or newer.
+    context.shared.clear()
     if changed:
         for model in facts.models:
             context.queue.wake(Key(names.MODEL_KIND, model.metadata.name, model.metadata.namespace))

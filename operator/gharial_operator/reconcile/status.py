@@ -1,8 +1,10 @@
 """Publishes a status: its events first, then the status itself, and only when something changed."""
 
+import contextlib
 from datetime import UTC, datetime
 
 from gharial_api import AsrCardPool, AsrModel
+from gharial_api.conditions import ConditionType
 from gharial_api.model import ModelStatus
 from gharial_api.pool import PoolStatus
 
@@ -15,6 +17,13 @@ from gharial_operator.policies.verdict import transitions
 
 #: Events about objects without a namespace lie where Kubernetes itself puts them.
 CLUSTER_EVENTS_NAMESPACE = "default"
+
+
+def forget_status(kind: Kind, name: str, namespace: str | None) -> None:
+    """Takes the metrics of an object that is gone out of the exposition."""
+    for condition in ConditionType:
+        with contextlib.suppress(KeyError):
+            CONDITION.remove(kind.kind, namespace or "", name, str(condition))
 
 
 async def publish_status(

@@ -1,6 +1,7 @@
 """Gathers what a decision about a model needs."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gharial_api import AsrCardNode, AsrCardPool, AsrModel, names
@@ -8,32 +9,34 @@ from gharial_api.base import JsonObject
 
 from gharial_operator import kinds
 from gharial_operator.api_client import ApiClient, ApiError
-from gharial_operator.facts import DeploymentFacts, GatewayFacts, ModelFacts, PodStreams, RouteFacts
+from gharial_operator.facts import DeploymentFacts, GatewayFacts, ModelFacts, NodeFacts, PodStreams, RouteFacts
 from gharial_operator.kinds import Kind
+from gharial_operator.policies.words import selector
 from gharial_operator.snapshot.nodes import node_facts
 from gharial_operator.snapshot.pods import pod_facts
+from gharial_operator.snapshot.shared import API_SECONDS, SharedReads
 from gharial_operator.snapshot.streams import StreamsReader
 
 
-async def gather_model(client: ApiClient, live: JsonObject, streams: StreamsReader) -> ModelFacts:
-    """Reads a model's pool, children, pods and gateway."""
+async def gather_model(client: ApiClient, live: JsonObject, streams: StreamsReader, shared: SharedReads) -> ModelFacts:
+    """Reads a model's pool, children, pods and gateway; what other models read too is shared with them."""
     model = AsrModel.model_validate(live)
-    apis, pool, models, pods = await asyncio.gather(
-        available_apis(client),
-        client.get(kinds.POOL, model.spec.pool_ref.name),
-        client.list(kinds.MODEL),
+    reference = model.spec.pool_ref.name
+    apis, machines, models, pods = await asyncio.gather(
+        shared.read("apis", lambda: available_apis(client), API_SECONDS),
+        shared.read(f"pool/{reference}", lambda: _machines(client, reference)),
+        shared.read("models", lambda: _all_models(client)),
         client.list(kinds.POD, model.metadata.namespace, f"{names.MODEL_LABEL}={model.metadata.name}"),
     )
     children = await gather_children(client, model, apis)
-    nodes, card_nodes = await _machines(client, pool)
     facts = sorted((pod_facts(pod) for pod in pods), key=lambda pod: (pod.created, pod.name))
     return ModelFacts(
         model=model,
         now=datetime.now(UTC),
-        pool=AsrCardPool.model_validate(pool) if pool else None,
-        cluster_nodes=tuple(node_facts(node) for node in nodes),
-        card_nodes=tuple(AsrCardNode.model_validate(item) for item in card_nodes),
-        neighbours=_neighbours(model, models),
+        pool=machines.pool,
+        cluster_nodes=machines.nodes,
+        card_nodes=machines.card_nodes,
+        neighbours=tuple(other for other in models.get(reference, ()) if other.metadata.uid != model.metadata.uid),
         pods=tuple(facts),
         streams=await _streams(streams, [pod.ip for pod in facts if pod.ip and not pod.waiting]),
         deployment=_deployment(children.get(kinds.DEPLOYMENT.kind)),
@@ -70,25 +73,37 @@ async def _own_child(client: ApiClient, model: AsrModel, kind: Kind) -> JsonObje
     return await client.get(kind, model.metadata.name, model.metadata.namespace)
 
 
-async def _machines(client: ApiClient, pool: JsonObject | None) -> tuple[list[JsonObject], list[JsonObject]]:
-    """Nodes of the pool's selector and the pool's card nodes."""
-    if pool is None:
-        return [], []
-    selector = ",".join(f"{key}={value}" for key, value in pool["spec"]["nodeSelector"].items())
-    own = f"{names.POOL_LABEL}={pool['metadata']['name']}"
+@dataclass(frozen=True)
+class _Machines:
+    """A pool with its nodes and card nodes; all empty when there is no such pool."""
+
+    pool: AsrCardPool | None = None
+    nodes: tuple[NodeFacts, ...] = ()
+    card_nodes: tuple[AsrCardNode, ...] = ()
+
+
+async def _machines(client: ApiClient, reference: str) -> _Machines:
+    live = await client.get(kinds.POOL, reference)
+    if live is None:
+        return _Machines()
+    pool = AsrCardPool.model_validate(live)
     nodes, card_nodes = await asyncio.gather(
-        client.list(kinds.NODE, selector=selector), client.list(kinds.CARD_NODE, selector=own)
+        client.list(kinds.NODE, selector=selector(pool.spec.node_selector)),
+        client.list(kinds.CARD_NODE, selector=f"{names.POOL_LABEL}={reference}"),
     )
-    return nodes, card_nodes
+    return _Machines(
+        pool,
+        tuple(node_facts(node) for node in nodes),
+        tuple(AsrCardNode.model_validate(item) for item in card_nodes),
+    )
 
 
-def _neighbours(model: AsrModel, models: list[JsonObject]) -> tuple[AsrModel, ...]:
-    """Other models on the same pool."""
-    return tuple(
-        AsrModel.model_validate(item)
-        for item in models
-        if item["spec"]["poolRef"]["name"] == model.spec.pool_ref.name and item["metadata"]["uid"] != model.metadata.uid
-    )
+async def _all_models(client: ApiClient) -> dict[str, list[AsrModel]]:
+    """Every model by the name of its pool."""
+    by_pool: dict[str, list[AsrModel]] = {}
+    for item in await client.list(kinds.MODEL):
+        by_pool.setdefault(item["spec"]["poolRef"]["name"], []).append(AsrModel.model_validate(item))
+    return by_pool
 
 
 async def _streams(reader: StreamsReader, addresses: list[str]) -> dict[str, PodStreams]:
