@@ -16,11 +16,12 @@ LONGEST = 1024
 def build_event(kind: Kind, meta: ObjectMeta, transition: Transition, now: datetime, namespace: str) -> JsonObject:
     """The event of one transition.
 
-    Its name is made from the transition, so the same transition written twice is one event. Objects without a namespace
-    have theirs in `namespace`.
+    Its name is made from the object's resource version and the transition, never from the time: an operator that dies
+    before it has written the status tells the same transition again under the same name. Objects without a namespace
+    have their events in `namespace`.
     """
     condition = transition.condition
-    told = f"{meta.uid}{condition.type}{condition.reason}{condition.last_transition_time}{meta.generation}"
+    told = f"{meta.uid} {meta.resource_version} {condition.type} {condition.reason}"
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
     stamp = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     involved = {"apiVersion": kind.api_version, "kind": kind.kind, "name": meta.name, "uid": meta.uid}
