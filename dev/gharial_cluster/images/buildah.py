@@ -1,7 +1,8 @@
 """Builds with buildah, in the cache alone: storage, mounts and temporary files of a build leave nothing elsewhere.
 
 Every call runs in a mount namespace of its own, in which the cache lies over buildah's usual folders. So its mounts
-vanish with it, however it ends.
+vanish with it, however it ends. The folders themselves stay, empty: to remove one would unmount the cache beneath a
+build that uses another cache.
 """
 
 import collections
@@ -90,14 +91,9 @@ class Buildah:
             *(str(self.folder / "lib"), str(self.folder / "run")),
             *("--root", "/var/lib/containers/storage", "--runroot", "/run/containers/storage", verb, *policy, *rest),
         ]
-        made = [path for path in _FOLDERS if not path.exists()]
-        for path in made:
-            path.mkdir()
-        try:
-            return self._stream(command, progress)
-        finally:
-            for path in made:
-                path.rmdir()
+        for path in _FOLDERS:
+            path.mkdir(parents=True, exist_ok=True)
+        return self._stream(command, progress)
 
     def _stream(self, command: list[str], progress: Progress | None) -> str:
         environment = {**os.environ, "TMPDIR": str(self.folder / "tmp")}
