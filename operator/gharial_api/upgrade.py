@@ -28,7 +28,7 @@ class UpgradePolicy(ApiModel):
     canary: Canary | None = None
     """When set, the first nodes are watched for a while before the others follow."""
     retries: int = Field(default=3, ge=0, le=100)
-    """Attempts after a failed flash before the node is given up until its spec changes."""
+    """Attempts after a failed flash before the node is given up. Raise it to try again once the cause is mended."""
     backoff_seconds: int = Field(default=60, ge=0, le=86_400)
     """Pause before a failed node may try again; doubles with each attempt."""
 

@@ -105,6 +105,14 @@ def test_decisions(spec: dict[str, Any], views: list[NodeView], expected: dict[s
     assert {name: str(permission.reason) for name, permission in found.items()} == expected
 
 
+def test_raising_retries_closes_the_circuit_breaker_and_tries_again() -> None:
+    views = [view("a", failed(4, 9999)), view("b", old())]
+    stopped, _ = permissions(a_pool(), views, NOW)
+    assert "raise spec.upgradePolicy.retries" in stopped["a"].message
+    again, _ = permissions(a_pool(upgradePolicy={"retries": 9}), views, NOW)
+    assert (again["a"].flash, again["b"].flash) == ("Allowed", "Hold")
+
+
 def test_a_pause_says_when_to_look_again() -> None:
     _, recheck = permissions(a_pool(), [view("a", failed(1, 10))], NOW)
     assert recheck == 50.0

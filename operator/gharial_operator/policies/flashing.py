@@ -120,7 +120,7 @@ def _after_failure(rollout: Rollout, view: NodeView) -> Permission | None:
         return _hold(
             Reason.FLASH_FAILED,
             f"Flashing {view.name} failed {count(attempts(rollout, view), 'time')}; "
-            "it is tried again when the spec changes.",
+            "mend the cause, then raise spec.upgradePolicy.retries to try again.",
         )
     policy = rollout.pool.spec.upgrade_policy
     pause = policy.backoff_seconds * 2 ** max(0, attempts(rollout, view) - 1)
@@ -195,5 +195,5 @@ def breaker_message(pool: AsrCardPool, bad: Sequence[str], total: int) -> str:
     return (
         f"{len(bad)} of {count(total, 'node')} ({names(bad)}) broken, more than maxUnhealthyPercent "
         f"({pool.spec.health.max_unhealthy_percent} %): no further node is flashed. "
-        "Mend or unlabel them, or raise the limit."
+        "Mend the cause and raise spec.upgradePolicy.retries to try them again, or take the nodes out of the pool."
     )
