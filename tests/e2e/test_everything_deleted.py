@@ -11,9 +11,9 @@ KINDS = [
 
 def left_behind(site: Site) -> list[str]:
     """Objects of the model and the pool, cards on offer, CDI files on the nodes."""
-    objects = [f"{kind}/{item['metadata']['name']}" for kind in KINDS for item in site.list(kind, "speech")]
-    nodes = [f"asrcardnode/{item['metadata']['name']}" for item in site.list("asrcardnodes")]
-    devices = [device["name"] for s in site.list("resourceslices") for device in s["spec"].get("devices", [])]
+    objects = [f"{kind}/{item['metadata']['name']}" for kind in KINDS for item in site.objects(kind, "speech")]
+    nodes = [f"asrcardnode/{item['metadata']['name']}" for item in site.objects("asrcardnodes")]
+    devices = [device["name"] for s in site.objects("resourceslices") for device in s["spec"].get("devices", [])]
     files = [
         f"{node}:{name}"
         for node in NODES

@@ -23,9 +23,9 @@ def test_the_gateway_answers_on_every_node(site: Site, recordings: list[Path], o
 
 
 def test_two_pods_on_two_nodes_hold_one_card_each(site: Site) -> None:
-    pods = site.list("pods", "speech", "asr.gharial.dev/model=general")
+    pods = site.objects("pods", "speech", "asr.gharial.dev/model=general")
     assert {pod["spec"]["nodeName"] for pod in pods} == set(NODES)
-    claims = site.list("resourceclaims", "speech")
+    claims = site.objects("resourceclaims", "speech")
     devices = [
         (result["pool"], result["device"])
         for claim in claims

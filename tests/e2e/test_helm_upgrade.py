@@ -10,7 +10,7 @@ from .streams import LiveStream, joined
 def pods_of(site: Site, component: str) -> set[str]:
     """Names of a component's pods."""
     selector = f"app.kubernetes.io/component={component}"
-    return {pod["metadata"]["uid"] for pod in site.list("pods", SYSTEM_NAMESPACE, selector)}
+    return {pod["metadata"]["uid"] for pod in site.objects("pods", SYSTEM_NAMESPACE, selector)}
 
 
 def test_a_live_stream_survives_helm_upgrade_word_for_word(

@@ -22,7 +22,7 @@ def test_the_card_is_named_in_the_pools_condition(site: Site, card_without_licen
     assert card_without_licence in condition["message"]
     states = {
         card["uniqueId"]: card["licence"]["state"]
-        for node in site.list("asrcardnodes")
+        for node in site.objects("asrcardnodes")
         for card in node["status"]["cards"]
     }
     assert states.pop(card_without_licence) == "Missing"

@@ -19,13 +19,13 @@ def cards_on_one_node(site: Site) -> Iterator[str]:
 
 def slices_of(site: Site, node: str) -> list[str]:
     """Cards that a node offers to the scheduler."""
-    slices = [s for s in site.list("resourceslices") if s["spec"].get("nodeName") == node]
+    slices = [s for s in site.objects("resourceslices") if s["spec"].get("nodeName") == node]
     return [device["name"] for s in slices for device in s["spec"].get("devices", [])]
 
 
 def pods_by_node(site: Site) -> dict[str, str | None]:
     """Server pods and where they run, the ones on their way out left out."""
-    pods = site.list("pods", "speech", "asr.gharial.dev/model=general")
+    pods = site.objects("pods", "speech", "asr.gharial.dev/model=general")
     living = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     return {pod["metadata"]["name"]: pod["spec"].get("nodeName") for pod in living}
 

@@ -11,7 +11,7 @@ def specs(site: Site) -> dict[str, Any]:
     """What the operator made for the model, without what servers fill in."""
     found = {}
     for kind in OWNED:
-        for item in site.list(kind, "speech"):
+        for item in site.objects(kind, "speech"):
             spec = {key: value for key, value in item["spec"].items() if key not in {"clusterIP", "clusterIPs"}}
             found[f"{kind}/{item['metadata']['name']}"] = spec
     return found
@@ -19,7 +19,7 @@ def specs(site: Site) -> dict[str, Any]:
 
 def kill_operators(site: Site) -> None:
     """SIGKILL to every operator process, wherever it runs; no goodbye, no lease given back."""
-    for pod in site.list("pods", SYSTEM_NAMESPACE, "app.kubernetes.io/component=operator"):
+    for pod in site.objects("pods", SYSTEM_NAMESPACE, "app.kubernetes.io/component=operator"):
         site.cluster.kubectl(
             "delete", "pod", pod["metadata"]["name"], "-n", SYSTEM_NAMESPACE, "--grace-period=0", "--force"
         )

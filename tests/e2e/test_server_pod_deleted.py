@@ -9,7 +9,7 @@ from .streams import LiveStream, joined
 
 def busy_pods(site: Site) -> list[str]:
     """Server pods that carry a stream now, by their own count."""
-    names = [pod["metadata"]["name"] for pod in site.list("pods", "speech", "asr.gharial.dev/model=general")]
+    names = [pod["metadata"]["name"] for pod in site.objects("pods", "speech", "asr.gharial.dev/model=general")]
     return [name for name in names if active_streams(site, name) > 0]
 
 

@@ -18,7 +18,7 @@ def test_a_wrong_bitstream_is_not_flashed_and_the_pool_says_so(site: Site) -> No
     try:
         condition = site.wait_condition("asrcardpool", "simulated", "Degraded", reason="ChecksumMismatch", timeout=90)
         assert WRONG in condition["message"]
-        versions = {card["bitstream"] for node in site.list("asrcardnodes") for card in node["status"]["cards"]}
+        versions = {card["bitstream"] for node in site.objects("asrcardnodes") for card in node["status"]["cards"]}
         assert versions == {"1.14.0"}
     finally:
         pool["spec"]["bitstream"] = right

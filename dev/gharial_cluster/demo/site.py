@@ -67,7 +67,7 @@ class Site:
         text = self.cluster.kubectl("get", kind, name, *scope(namespace), "-o", "json", "--ignore-not-found")
         return json.loads(text) if text.strip() else None
 
-    def list(self, kind: str, namespace: str | None = None, selector: str | None = None) -> list[Manifest]:
+    def objects(self, kind: str, namespace: str | None = None, selector: str | None = None) -> list[Manifest]:
         """Objects of one kind, in one namespace or in all."""
         where = scope(namespace) if namespace else ["--all-namespaces"]
         labels = ["-l", selector] if selector else []
@@ -135,7 +135,7 @@ class Site:
 
     def card_ids(self) -> list[str]:
         """Unique ids of all cards that the agents have found."""
-        nodes = self.list("asrcardnodes")
+        nodes = self.objects("asrcardnodes")
         return sorted(card["uniqueId"] for node in nodes for card in node.get("status", {}).get("cards", []))
 
     def licence_cards(self, card_ids: list[str]) -> None:
