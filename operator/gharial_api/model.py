@@ -77,7 +77,18 @@ class Decoding(ApiModel):
                 "self.decoder == 'beam' || !has(self.beamWidth)",
                 "spec.decoding.beamWidth is for decoder beam: remove it, or set decoder: beam",
                 field_path=".beamWidth",
-            )
+            ),
+            # The two rules below go when the server learns what they refuse.
+            cel(
+                "self.decoder == 'greedy'",
+                "spec.decoding.decoder: this release decodes greedy only; set decoder: greedy",
+                field_path=".decoder",
+            ),
+            cel(
+                "!self.stateResets",
+                "spec.decoding.stateResets: this release has no state resets; set stateResets: false",
+                field_path=".stateResets",
+            ),
         )
     )
 

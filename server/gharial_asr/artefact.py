@@ -80,6 +80,8 @@ def write_artefact(model: CompiledModel, path: Path) -> str:
     }
     partial = path.with_name(path.name + ".part")
     save_file(tensors, partial, {METADATA_KEY: json.dumps(header, sort_keys=True)})
+    # The writer makes it private; a server that runs as another user has to read it.
+    partial.chmod(0o644)
     partial.replace(path)
     return file_digest(path)
 

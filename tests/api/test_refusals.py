@@ -83,6 +83,14 @@ BAD_MODELS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         changed(model(), "spec.model.checkpoint.sha256", None),
         ("spec.model.checkpoint.sha256", "Required value"),
     ),
+    "a decoder that this release lacks": (
+        model(decoding={"decoder": "beam"}),
+        ("spec.decoding.decoder", "set decoder: greedy"),
+    ),
+    "state resets, which this release lacks": (
+        model(decoding={"stateResets": True}),
+        ("spec.decoding.stateResets", "set stateResets: false"),
+    ),
     "beam width for greedy decoding": (
         model(decoding={"decoder": "greedy", "beamWidth": 4}),
         ("spec.decoding.beamWidth", "set decoder: beam"),
