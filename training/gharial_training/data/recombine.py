@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from gharial_training.data.augment import Audio, change_speed
 from gharial_training.data.shards import SAMPLE_RATE
 
-Audio = NDArray[np.float32]
 _HOP = SAMPLE_RATE // 200
 
 
@@ -26,6 +25,8 @@ class Recombination(BaseModel):
     utterances_per_epoch: int = Field(gt=0)
     words: tuple[int, int] = Field(default=(1, 10), description="Fewest and most words in a new utterance.")
     pause_seconds: tuple[float, float] = (0.02, 0.5)
+    speed: tuple[float, float] = Field(default=(0.85, 1.2), description="Factors on tempo and pitch: more voices.")
+    tilt: tuple[float, float] = Field(default=(-0.3, 0.3), description="Weight of the sample before: dull to bright.")
 
 
 def cut_at_pauses(audio: Audio, words: int) -> list[Audio]:
@@ -79,4 +80,6 @@ class WordBank:
         for _, audio in chosen:
             pause = int(rng.uniform(*self._settings.pause_seconds) * SAMPLE_RATE)
             pieces += [audio, np.zeros(pause, dtype=np.float32)]
-        return np.concatenate(pieces[:-1]), " ".join(word for word, _ in chosen)
+        spoken = change_speed(np.concatenate(pieces[:-1]), rng.uniform(*self._settings.speed))
+        spoken[1:] += np.float32(rng.uniform(*self._settings.tilt)) * spoken[:-1].copy()
+        return spoken, " ".join(word for word, _ in chosen)
