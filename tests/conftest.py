@@ -1,11 +1,15 @@
 """For every test: torch computes on one thread, as beside the other work of a small machine; a test that is a
-coroutine runs on an event loop of its own. Nothing is faked here."""
+coroutine runs on an event loop of its own. The real cluster is one
+fixture for the whole session. Nothing is faked here."""
 
 import asyncio
 import inspect
 import os
 
 import pytest
+from cluster_fixture import cluster
+
+__all__ = ["cluster"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

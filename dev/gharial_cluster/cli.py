@@ -8,6 +8,8 @@ from gharial_cluster.binaries.store import Binaries
 from gharial_cluster.cluster import Cluster, running_machines
 from gharial_cluster.progress import Progress
 
+_NOT_UP = 3  # exit status of `status` when not everything runs
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the actions and their options."""
@@ -49,15 +51,14 @@ def show_status(cluster: Cluster, as_json: bool) -> int:
     machines = running_machines(cluster) if cluster.paths.root.exists() else {}
     on = bool(machines) and all(machines.values())
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "name": cluster.name,
-                    "up": on,
-                    "machines": {name: record is not None for name, record in machines.items()},
-                }
-            )
-        )
-        return 0 if on else 3
-    print(f"cluster {cluster.name}: {'up' if on else 'down'}")
-    return 0 if on else 3
+        states = {name: record is not None for name, record in machines.items()}
+        print(json.dumps({"name": cluster.name, "up": on, "machines": states, "kubeconfig": str(cluster.kubeconfig)}))
+        return 0 if on else _NOT_UP
+    print(f"cluster {cluster.name}: {'up' if on else 'down' if not any(machines.values()) else 'partly up'}")
+    for name, record in machines.items():
+        print(f"  {name:<14} {f'on, process {record.pid}' if record else 'off'}")
+    if on:
+        print(cluster.kubectl("get", "nodes,pods", "--all-namespaces", "--output=wide"), end="")
+    elif any(machines.values()):
+        print("`gharial cluster up` starts what is missing")
+    return 0 if on else _NOT_UP
