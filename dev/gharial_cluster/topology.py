@@ -83,7 +83,9 @@ class Topology:
 
     def node_machine(self, name: str) -> MachinePlan:
         """The machine of one node."""
-        others = [other for other in NODES if other != name]
+        routes = [Route(self.network.pods_of(other), self.network.node(other)) for other in NODES if other != name]
+        # The node's own processes call Services too: without a route the kernel gives up before kube-proxy's rules.
+        routes.append(Route(control_plane.SERVICE_RANGE, self.network.control_plane))
         return MachinePlan(
             name=name,
             address=f"{self.network.node(name)}/24",
@@ -92,7 +94,7 @@ class Topology:
             pki=str(self.paths.pki),
             cgroup=f"{self.cgroup}/{name}",
             containers=str(self.containers / name),
-            routes=tuple(Route(self.network.pods_of(other), self.network.node(other)) for other in others),
+            routes=tuple(routes),
             path=(_CONTAINERD,),
             services=node_plan.services(
                 self.node(name), {key: PROGRAMS[key].location for key in ("containerd", "kubelet", "kube-proxy")}
