@@ -12,7 +12,7 @@ from gharial_cluster.progress import Progress
 IMAGES = ("operator", "agent", "server")
 BITSTREAM = "1.14.0"
 # The recording that the demo streams: spoken digits, by somebody the model never heard.
-RECORDING = "digits-jackson-000.flac"
+RECORDING = "digits.flac"
 
 
 def run_demo(name: str) -> None:
