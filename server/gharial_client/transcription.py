@@ -84,6 +84,7 @@ class _Transcription:
         self._result = Result(audio_seconds=len(samples) / SAMPLE_RATE)
         self._began: float | None = None
         self._ended_at: float | None = None
+        self._answered_at = 0.0
 
     async def run(self) -> Result:
         started = time.monotonic()
@@ -97,9 +98,10 @@ class _Transcription:
                 raise StreamError(f"the server closed the stream with {code}: {reason or 'no reason given'}")
             await self._patience.pause(f"the connection was lost ({code} {reason})".rstrip())
             first = self._rewind()
-        now = time.monotonic()
-        self._result.wall_seconds = now - started
-        self._result.closing_seconds = now - (self._ended_at or now)
+        self._result.wall_seconds = time.monotonic() - started
+        # To the last answer: what TCP and a gateway need to say goodbye is no wait for words.
+        if self._ended_at is not None:
+            self._result.closing_seconds = max(self._answered_at - self._ended_at, 0.0)
         return self._result
 
     def _rewind(self) -> int:
@@ -131,7 +133,8 @@ class _Transcription:
         return (1006 if code is None else code), connection.close_reason or ""
 
     def _take(self, answer: Answer, offset: float, meter: LatencyMeter) -> None:
-        meter.answered(answer.end, time.monotonic())
+        self._answered_at = time.monotonic()
+        meter.answered(answer.end, self._answered_at)
         answer = replace(answer, start=answer.start + offset, end=answer.end + offset)
         self._patience.progress()
         self._result.answers += 1

@@ -211,7 +211,9 @@ def example(name: str) -> list[Manifest]:
 
 def demo_values(public_key: str, tags: dict[str, str]) -> Manifest:
     """The chart's values on the box: local images, simulated cards, a gateway on a port of every node."""
-    port = {"name": "http-80", "port": 80, "protocol": "TCP", "targetPort": 10080, "nodePort": GATEWAY_NODE_PORT}
+    # Listener, Service and node share one port number, so that the address in a model's status is right as it stands.
+    number = GATEWAY_NODE_PORT
+    port = {"name": f"http-{number}", "port": number, "protocol": "TCP", "targetPort": number, "nodePort": number}
     service = {
         "type": "NodePort",
         "externalTrafficPolicy": "Cluster",
@@ -224,5 +226,5 @@ def demo_values(public_key: str, tags: dict[str, str]) -> Manifest:
         "image": {"tags": tags, "pullPolicy": "Never"},
         "licensing": {"publicKey": public_key},
         "simulatedCards": {"enabled": True, "cardsPerNode": 1},
-        "gateway": {"className": "gharial", "envoyProxy": {"provider": provider}},
+        "gateway": {"className": "gharial", "port": number, "envoyProxy": {"provider": provider}},
     }
