@@ -3,6 +3,7 @@
 Every step may be repeated, so an interrupted demo simply runs again.
 """
 
+import base64
 import copy
 import json
 import subprocess
@@ -140,13 +141,14 @@ class Site:
 
     def licence_cards(self, card_ids: list[str]) -> None:
         """Gives the pool a licence for each of these cards, and for no other."""
-        files = {f"{card_id}.json": self.issuer.licence(card_id).decode() for card_id in card_ids}
+        # data, not stringData: a key that is left out is taken out of the Secret.
+        files = {f"{card_id}.json": base64.b64encode(self.issuer.licence(card_id)).decode() for card_id in card_ids}
         self.apply(
             {
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "metadata": {"name": LICENCES_SECRET, "namespace": SYSTEM_NAMESPACE},
-                "stringData": files,
+                "data": files,
             }
         )
 
