@@ -1,6 +1,7 @@
 """Shards become corpora; audio and text are changed as the settings say."""
 
 import io
+import itertools
 import json
 import tarfile
 from pathlib import Path
@@ -25,6 +26,8 @@ from gharial_training.data.corpus import Corpus, decode_corpus
 from gharial_training.data.pieces import train_tokenizer
 from gharial_training.data.recombine import Recombination, WordBank, cut_at_pauses
 from gharial_training.data.text import CHARACTERS, normalise
+from gharial_training.fitting.batches import TrainingData
+from gharial_training.fitting.recipe import DataSettings
 
 RATE = 16000
 
@@ -142,6 +145,22 @@ def test_words_are_cut_at_pauses_and_joined_in_new_orders() -> None:
     drawn, text = bank.draw(np.random.default_rng(5))
     assert set(text.split()) <= {"low", "mid", "high"}
     assert len(drawn) >= 0.3 * RATE * len(text.split()) / 1.2
+
+
+def test_words_come_again_as_often_as_asked() -> None:
+    recordings = [("ann", _tone(300 + 9 * i, 0.2), word) for i, word in enumerate("abcdefghij" * 4)]
+    settings = Recombination(keys="", speaker="", utterances_per_epoch=1, words=(8, 8), repeats=0.5)
+    bank, rng = WordBank(recordings, settings), np.random.default_rng(0)
+    texts = [bank.draw(rng)[1].split() for _ in range(60)]
+    again = sum(a == b for words in texts for a, b in itertools.pairwise(words))
+    assert 0.45 < again / (60 * 7) < 0.65
+
+
+def test_an_epoch_of_short_utterances_holds_no_long_one(shard: Path, tmp_path: Path) -> None:
+    list(decode_corpus([shard], tmp_path / "corpus"))
+    data = TrainingData(DataSettings(train=["x"], held_out="b-"), [Corpus(tmp_path / "corpus")], [])
+    assert sum(map(len, data.epoch(1, 1, 60))) == 2
+    assert data.epoch(1, 1, 60, longest_seconds=0.3) == []
 
 
 def test_a_recording_without_enough_pauses_is_not_cut() -> None:

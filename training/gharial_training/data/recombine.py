@@ -24,6 +24,9 @@ class Recombination(BaseModel):
     speaker: str = Field(description="Regular expression whose first group is the speaker: words of two never mix.")
     utterances_per_epoch: int = Field(gt=0)
     words: tuple[int, int] = Field(default=(1, 10), description="Fewest and most words in a new utterance.")
+    repeats: float = Field(
+        default=0.1, ge=0, le=1, description="How often a word comes again: in another recording, and must not be lost."
+    )
     pause_seconds: tuple[float, float] = (0.02, 0.5)
     speed: tuple[float, float] = Field(default=(0.85, 1.2), description="Factors on tempo and pitch: more voices.")
     tilt: tuple[float, float] = Field(default=(-0.3, 0.3), description="Weight of the sample before: dull to bright.")
@@ -75,7 +78,11 @@ class WordBank:
         """A new utterance of one speaker and its text."""
         bank = self._words[self._speakers[rng.integers(len(self._speakers))]]
         low, high = self._settings.words
-        chosen = [bank[i] for i in rng.integers(len(bank), size=rng.integers(low, high + 1))]
+        chosen = [bank[int(rng.integers(len(bank)))]]
+        for _ in range(int(rng.integers(low, high + 1)) - 1):
+            same = [entry for entry in bank if entry[0] == chosen[-1][0]]
+            choices = same if rng.random() < self._settings.repeats else bank
+            chosen.append(choices[int(rng.integers(len(choices)))])
         pieces: list[Audio] = []
         for _, audio in chosen:
             pause = int(rng.uniform(*self._settings.pause_seconds) * SAMPLE_RATE)
