@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _API_SECONDS = 60.0
 _NODE_SECONDS = 90.0
-_ADDON_SECONDS = 180.0
+_ADDON_SECONDS = 300.0
 _TICK = 0.1
 
 
@@ -41,10 +41,10 @@ def bring_up(cluster: "Cluster", progress: Progress) -> None:
     progress.expect("nodes", "Start two nodes", 6)
     progress.expect("images", "Bring the cluster's own images to the nodes", 20)
     progress.expect("ready", "Wait for nodes, names and the gateway", 20)
-    with progress.stage("check"):
-        preflight.check()
     binaries = Binaries.default()
-    binaries.ensure(*PROGRAMS)
+    with progress.stage("check"):
+        preflight.check(progress, building=bool(binaries.missing(*PROGRAMS)))
+    binaries.ensure(*PROGRAMS, progress=progress)
     archives = ensure_box_images(binaries)
     with progress.stage("control plane"):
         start_control_plane(cluster)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gharial_cluster import bring_up, cgroups, processes
+from gharial_cluster.binaries.recipes import CONTAINERD_VERSION
 from gharial_cluster.binaries.store import Binaries
 from gharial_cluster.control_plane import run_kubectl
 from gharial_cluster.files import write_atomically
@@ -116,7 +117,12 @@ class Cluster:
         else:
             network = choose(identity, _numbers_in_use(), host_networks())
             write_atomically(chosen, json.dumps({"number": network.number}))
-        return Topology(self.paths, network, Binaries.default().root, cache_root() / "nodes" / self.name)
+        return Topology(
+            self.paths,
+            network,
+            Binaries.default().root,
+            cache_root() / "nodes" / self.name / f"containerd-{CONTAINERD_VERSION}",
+        )
 
     def machine(self, name: str) -> Machine:
         """One machine: a node, or "control-plane"."""

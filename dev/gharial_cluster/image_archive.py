@@ -8,12 +8,14 @@ import hashlib
 import io
 import json
 import os
+import platform
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
@@ -74,7 +76,7 @@ def _write_layer(files: Mapping[str, Path | str], draft: Path) -> str:
 
 def _config(recipe: ImageRecipe, layer_digest: str) -> dict[str, object]:
     return {
-        "architecture": "amd64",
+        "architecture": _ARCHITECTURES[platform.machine()],
         "os": "linux",
         "created": _EPOCH,
         "config": {

@@ -18,6 +18,7 @@ _RECURSIVE = 0x4000
 _SHARED = 0x100000
 _READ_ONLY = 0x1
 _REMOUNT = 0x20
+_DETACH = 0x2
 
 # The kubelet sets these for a machine that is all its own; the host keeps its values.
 _SHIELDED_SETTINGS = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
@@ -55,6 +56,7 @@ def build(plan: MachinePlan) -> None:
     for folder in sources.values():
         Path(folder).mkdir(parents=True, exist_ok=True)
     handles = {target: os.open(source, os.O_PATH) for target, source in sources.items()}
+    _let_go_of_containers()
     mount("tmpfs", "/run", "tmpfs", options="mode=755")
     mount("proc", "/proc", "proc")
     _own_sys()
@@ -67,6 +69,15 @@ def build(plan: MachinePlan) -> None:
     _own_etc(plan)
     _shield_settings()
     mount("", "/", flags=_SHARED | _RECURSIVE)
+
+
+def _let_go_of_containers() -> None:
+    """Detaches what other programs of the host have mounted for containers, or they could not free its storage."""
+    points = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for fields in reversed(points):
+        target, kind = fields[4], fields[fields.index("-") + 1]
+        if kind in ("overlay", "nsfs") and target != "/":
+            _libc.umount2(target.encode().decode("unicode_escape").encode("latin-1"), _DETACH)
 
 
 def _own_sys() -> None:

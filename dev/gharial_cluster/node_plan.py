@@ -4,11 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from gharial_cluster.binaries.recipes import PAUSE_VERSION
 from gharial_cluster.control_plane_plan import CLUSTER_DOMAIN, SERVICE_OF_DNS
 from gharial_cluster.machine_plan import BOX_BIN, BOX_MACHINE, BOX_PKI
 from gharial_cluster.services import Service
 
-PAUSE_IMAGE = "gharial.local/pause:1"
+PAUSE_IMAGE = f"gharial.local/pause:{PAUSE_VERSION}"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 # Written when a node's containers of an earlier life are gone and its base images are there.
 RELEASE = f"{BOX_MACHINE}/released"

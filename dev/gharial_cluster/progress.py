@@ -5,9 +5,9 @@
     with progress.stage("nodes"):
         ...
 
-On a terminal the line of the running stage is kept up to date; elsewhere every stage is one line when it
-starts and one when it ends. How long each stage took is remembered in the cache, so the second estimate
-is this machine's own.
+On a terminal the line of the running stage is kept up to date; elsewhere a stage is one line when it
+starts, one every half minute, and one when it ends. How long each stage took is remembered in the cache,
+so the second estimate is this machine's own.
 """
 
 import contextlib
@@ -23,74 +23,87 @@ from typing import TextIO
 from gharial_cluster.files import write_atomically
 from gharial_cluster.paths import cache_root
 
-_REFRESH_SECONDS = 1.0
+_LIVE_SECONDS = 1.0
+_QUIET_SECONDS = 30.0
+_TRUSTED_FRACTION = 0.05  # below this a stage's own account says nothing about its end
 
 
 @dataclass
-class _Stage:
+class Stage:
+    """One announced stage: `seconds` is what it is expected to take in all."""
+
     title: str
     seconds: float
+    started: float | None = None
     done: bool = False
+    fraction: float = 0.0
+
+    def advance(self, fraction: float) -> None:
+        """Says how much of the stage is done, from 0 to 1."""
+        self.fraction = min(max(fraction, self.fraction), 1.0)
+
+    def left(self, now: float) -> float:
+        """Seconds until it ends, by its own account when it gives one."""
+        if self.done:
+            return 0.0
+        if self.started is None:
+            return self.seconds
+        spent = now - self.started
+        if self.fraction > _TRUSTED_FRACTION:
+            return spent / self.fraction * (1 - self.fraction)
+        return max(self.seconds - spent, 0.0)
 
 
 class Progress:
-    """Stages of one long command. Safe to use from several threads, one stage at a time each."""
+    """The stages of one long command, in the order in which they were announced."""
 
     def __init__(self, stream: TextIO | None = None, remembered: Path | None = None) -> None:
         """Writes to `stream` (default: standard error); durations live in `remembered` (default: the cache)."""
         self._stream = stream or sys.stderr
         self._remembered = remembered or cache_root() / "durations.json"
         self._durations = _read(self._remembered)
-        self._stages: dict[str, _Stage] = {}
-        self._started = time.monotonic()
+        self._stages: dict[str, Stage] = {}
         self._live = self._stream.isatty()
 
     def expect(self, key: str, title: str, seconds: float) -> None:
         """Announces a stage that will come; `seconds` is the guess for a machine that never did it."""
-        self._stages.setdefault(key, _Stage(title, self._durations.get(key, seconds)))
-
-    def drop(self, key: str) -> None:
-        """Says that an announced stage is not needed."""
-        self._stages.pop(key, None)
+        self._stages.setdefault(key, Stage(title, self._durations.get(key, seconds)))
 
     @property
     def seconds_left(self) -> float:
-        """Estimate for all announced stages that are not done, the running ones in full."""
-        return sum(stage.seconds for stage in self._stages.values() if not stage.done)
+        """Estimate until the last announced stage ends."""
+        now = time.monotonic()
+        return sum(stage.left(now) for stage in self._stages.values())
 
     @contextlib.contextmanager
-    def stage(self, key: str) -> Iterator[None]:
-        """Runs one announced stage."""
-        stage = self._stages.setdefault(key, _Stage(key, self._durations.get(key, 0.0)))
-        started = time.monotonic()
+    def stage(self, key: str) -> Iterator[Stage]:
+        """Runs one stage; its duration is remembered when it succeeds."""
+        stage = self._stages.setdefault(key, Stage(key, self._durations.get(key, 0.0)))
+        stage.started = time.monotonic()
+        head = f"[{list(self._stages).index(key) + 1}/{len(self._stages)}] {stage.title}"
+        self._write(f"{head} ({time_left(self.seconds_left)})", last=False)
         ended = threading.Event()
-        number = list(self._stages).index(key) + 1
-        head = f"[{number}/{len(self._stages)}] {stage.title}"
-        self._write(f"{head} ({_left(self.seconds_left)})", last=False)
-        ticker = threading.Thread(target=self._tick, args=(head, started, ended), daemon=True)
-        if self._live:
-            ticker.start()
+        ticker = threading.Thread(target=self._tick, args=(head, stage.started, ended), daemon=True)
+        ticker.start()
+        outcome = "stopped after"
         try:
-            yield
-        except BaseException:
+            yield stage
+            stage.done, outcome = True, "done in"
+        finally:
             ended.set()
-            self._write(f"{head}: failed after {time.monotonic() - started:.0f} s", last=True)
-            raise
-        ended.set()
-        took = time.monotonic() - started
-        stage.done = True
+            ticker.join()
+            took = time.monotonic() - stage.started
+            self._write(f"{head}: {outcome} {took:.1f} s", last=True)
         self._remember(key, took)
-        self._write(f"{head}: {took:.1f} s", last=True)
 
     def note(self, text: str) -> None:
         """A line of its own, between stages or within one."""
         self._write(f"    {text}", last=True)
 
     def _tick(self, head: str, started: float, ended: threading.Event) -> None:
-        while not ended.wait(_REFRESH_SECONDS):
+        while not ended.wait(_LIVE_SECONDS if self._live else _QUIET_SECONDS):
             spent = time.monotonic() - started
-            left = max(self.seconds_left - spent, 0.0)
-            self._write(f"{head} … {spent:.0f} s ({_left(left)})", last=False)
+            self._write(f"{head} … {spent:.0f} s ({time_left(self.seconds_left)})", last=False)
 
     def _write(self, line: str, last: bool) -> None:
         if self._live:
@@ -106,11 +119,11 @@ class Progress:
             write_atomically(self._remembered, json.dumps(known, indent=1, sort_keys=True))
 
 
-def _left(seconds: float) -> str:
-    """ "about 3 min left", in the unit that fits."""
+def time_left(seconds: float) -> str:
+    """The sentence for `seconds`, in the unit that fits."""
     if seconds >= 90:
         return f"about {seconds / 60:.0f} min left"
-    return f"about {max(5, round(seconds / 5) * 5)} s left" if seconds > 0 else "time unknown"
+    return f"about {max(5, 5 * round(seconds / 5))} s left"
 
 
 def _read(path: Path) -> dict[str, float]:

@@ -2,9 +2,10 @@
 
 import json
 
+from gharial_cluster.binaries.recipes import COREDNS_VERSION
 from gharial_cluster.control_plane_plan import CLUSTER_DOMAIN, SERVICE_OF_DNS
 
-IMAGE = "gharial.local/coredns:1.15.0"
+IMAGE = f"gharial.local/coredns:{COREDNS_VERSION}"
 
 _COREFILE = f"""{CLUSTER_DOMAIN} in-addr.arpa ip6.arpa {{
     errors

@@ -2,10 +2,10 @@
 
 import json
 
-from gharial_cluster.binaries.recipes import ENVOY_VERSION
+from gharial_cluster.binaries.recipes import ENVOY_GATEWAY_VERSION, ENVOY_VERSION
 
 # One image holds envoy and envoy-gateway: the controller, the proxies and their shutdown managers all run from it.
-IMAGE = f"gharial.local/envoy:{ENVOY_VERSION}"
+IMAGE = f"gharial.local/envoy:{ENVOY_VERSION}-{ENVOY_GATEWAY_VERSION}"
 NAMESPACE = "envoy-gateway-system"
 RELEASE = "envoy-gateway"
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
