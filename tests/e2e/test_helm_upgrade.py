@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gharial_cluster.demo.site import SYSTEM_NAMESPACE, Site
 
-from .streams import LiveStream, joined
+from .streams import LiveStream, joined, offline_transcripts
 
 
 def pods_of(site: Site, component: str) -> set[str]:
@@ -28,6 +28,4 @@ def test_a_live_stream_survives_helm_upgrade_word_for_word(
     for component, uids in before.items():
         assert uids
         assert not uids & after[component], f"{component} was not restarted"
-    from .streams import offline_transcripts
-
     assert heard["transcript"] == offline_transcripts([long])[long]

@@ -1,5 +1,8 @@
 """A file that is not what its sha256 says never reaches a card or a server, and the status says so."""
 
+from pathlib import Path
+
+from gharial_cluster.demo.recording import transcribe
 from gharial_cluster.demo.site import Site, example
 
 WRONG = "0" * 64
@@ -25,17 +28,22 @@ def test_a_wrong_bitstream_is_not_flashed_and_the_pool_says_so(site: Site) -> No
         site.apply(pool)
 
 
-def test_a_wrong_model_is_not_served_and_the_model_says_so(site: Site) -> None:
+def test_a_wrong_model_is_not_served_and_the_model_says_so(
+    site: Site, recordings: list[Path], offline: dict[Path, str]
+) -> None:
     *_, model = example("model")
     right = model["spec"]["model"]["checkpoint"]["sha256"]
     model["spec"]["model"]["checkpoint"]["sha256"] = WRONG
     site.apply(model)
     try:
         condition = site.wait_condition(
-            "asrmodel", "general", "Progressing", "False", namespace="speech", reason="ChecksumMismatch", timeout=120
+            "asrmodel", "general", "Ready", "False", namespace="speech", reason="ChecksumMismatch", timeout=120
         )
         assert WRONG in condition["message"]
         assert right in condition["message"]
+        # The rollout stands still: pods of the right model go on serving.
+        streamed = transcribe(recordings[0], site.gateway_url(), "--fast")
+        assert streamed["transcript"] == offline[recordings[0]]
     finally:
         model["spec"]["model"]["checkpoint"]["sha256"] = right
         site.apply(model)
