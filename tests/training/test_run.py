@@ -144,7 +144,7 @@ def test_a_corpus_that_was_not_prepared_is_named(
     assert "make it with `gharial data prepare`" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["starter.yaml", "starter-words.yaml"])
+@pytest.mark.parametrize("name", ["starter.yaml", "starter-words.yaml", "starter-digits.yaml"])
 def test_the_starter_recipes_are_valid_and_hold_a_speaker_out(name: str) -> None:
     recipe = load_recipe(RECIPES / name)
     assert recipe.data.held_out == "fsdd-jackson-"
