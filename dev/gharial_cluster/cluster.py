@@ -19,7 +19,7 @@ from gharial_cluster import bring_up, cgroups, processes
 from gharial_cluster.binaries.recipes import CONTAINERD_VERSION
 from gharial_cluster.binaries.store import Binaries
 from gharial_cluster.control_plane import run_kubectl
-from gharial_cluster.files import write_atomically
+from gharial_cluster.files import locked, write_atomically
 from gharial_cluster.machine import Machine
 from gharial_cluster.network import host_networks, unplug_host
 from gharial_cluster.network_plan import CONTROL_PLANE, NODES, NetworkPlan, choose
@@ -115,8 +115,9 @@ class Cluster:
         if chosen.exists():
             network = NetworkPlan(int(json.loads(chosen.read_text())["number"]), f"gh-{identity}")
         else:
-            network = choose(identity, _numbers_in_use(), host_networks())
-            write_atomically(chosen, json.dumps({"number": network.number}))
+            with locked(cache_root() / "clusters" / ".network.lock"):
+                network = choose(identity, _numbers_in_use(), host_networks())
+                write_atomically(chosen, json.dumps({"number": network.number}))
         return Topology(
             self.paths,
             network,

