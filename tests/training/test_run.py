@@ -12,7 +12,7 @@ import torch
 import yaml
 from gharial_asr.checkpoint import CheckpointError, load_hardware_checkpoint
 from gharial_cli.main import main
-from gharial_training.export.hardware import hardware_checkpoint
+from gharial_training.export.hardware import hardware_checkpoint, load_training_checkpoint, penalise_blank
 from gharial_training.fitting.recipe import load_recipe
 
 TONES = {"low": 300, "middle": 900, "high": 2700}
@@ -124,6 +124,12 @@ def test_weights_whose_features_blend_in_utterance_statistics_are_not_exported(t
     content = torch.load(trained / "last.pt", weights_only=True) | {"logmel_norm_weight": 0.5}
     with pytest.raises(CheckpointError, match="until the blend has ended"):
         hardware_checkpoint(content)
+
+
+def test_a_blank_penalty_changes_the_bias_of_the_blank_alone(trained: Path) -> None:
+    checkpoint = load_training_checkpoint(trained / "last.pt")
+    change = penalise_blank(checkpoint, 0.5).state_dict["joint_net.2.bias"] - checkpoint.state_dict["joint_net.2.bias"]
+    assert change.tolist() == pytest.approx([0.0] * 14 + [-0.5])
 
 
 def test_every_fault_of_a_recipe_is_named_with_its_field(tmp_path: Path, corpora: Path, recipe: Path) -> None:

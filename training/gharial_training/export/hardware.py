@@ -1,5 +1,6 @@
 """From a training checkpoint to a hardware checkpoint: the averaged weights, the statistics and the tokenizer."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def hardware_checkpoint(content: dict[str, Any]) -> HardwareCheckpoint:
         step=int(content["step"]),
         best_wer=float(content["best_wer"]),
     )
+
+
+def penalise_blank(checkpoint: HardwareCheckpoint, logit: float) -> HardwareCheckpoint:
+    """The checkpoint with `logit` taken from the blank's bias, for a model that loses more words than it makes up."""
+    bias_K = checkpoint.state_dict["joint_net.2.bias"].clone()
+    bias_K[checkpoint.config.blank] -= logit
+    return replace(checkpoint, state_dict=checkpoint.state_dict | {"joint_net.2.bias": bias_K})
 
 
 def load_training_checkpoint(path: Path) -> HardwareCheckpoint:
