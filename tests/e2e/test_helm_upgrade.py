@@ -16,13 +16,13 @@ def pods_of(site: Site, component: str) -> set[str]:
 def test_a_live_stream_survives_helm_upgrade_word_for_word(
     site: Site, recordings: list[Path], offline: dict[Path, str], tmp_path: Path
 ) -> None:
-    long = joined(recordings, 3, tmp_path)
+    long = joined(recordings, 5, tmp_path)
     before = {component: pods_of(site, component) for component in ("operator", "agent")}
     stream = LiveStream(long, site.gateway_url())
     site.install("podAnnotations.upgraded=yes")
     assert stream.running, "the recording was too short for the upgrade"
     after = {component: pods_of(site, component) for component in ("operator", "agent")}
-    heard = stream.result()
+    heard = stream.result(timeout=400)
     site.install()
     assert heard["reconnects"] == 0
     for component, uids in before.items():
