@@ -71,6 +71,6 @@ def babble(seconds: float, seed: int = 0) -> NDArray[np.float32]:
     random = np.random.default_rng(seed)
     samples = round(seconds * 16000)
     noise = random.standard_normal(samples)
-    coloured = np.convolve(noise, random.standard_normal(24) / 5, mode="same")
+    coloured = np.convolve(noise, random.standard_normal(24) / 5, mode="same")[:samples]  # at least the filter's length
     loudness = np.repeat(random.uniform(0.0, 0.2, samples // 800 + 1), 800)[:samples]
     return (coloured * loudness).clip(-1, 1).astype(np.float32)
