@@ -47,9 +47,11 @@ def unplug_host(plan: NetworkPlan) -> None:
 def plug_in(node: Machine, switch: Machine) -> None:
     """Joins a node to the switch; harmless when done already."""
     name = node.plan.name
-    if name in _links(switch):
-        return
-    _plug(switch, name, ["name", "eth0", "netns", str(_holder(node))])
+    if "eth0" not in _links(node):
+        # The cable of the machine's former life may still hang in the switch: the kernel takes its time to remove it.
+        inside = ["nsenter", "--target", str(_holder(switch)), "--net"]
+        subprocess.run([*inside, "ip", "link", "delete", name], capture_output=True, check=False)
+        _plug(switch, name, ["name", "eth0", "netns", str(_holder(node))])
 
 
 def _plug(switch: Machine, port: str, far_end: list[str]) -> None:
