@@ -145,15 +145,7 @@ def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int) -> list[
     source = model.spec.model
     words += ["--name", source.name, "--version", source.version, "--language", source.language]
     words += ["--drain-timeout", str(model.spec.rollout.drain_timeout_seconds)]
-    words += ["--retry-after", str(model.spec.routing.retry_after_seconds)]
-    return words + decoding_arguments(model)
-
-
-def decoding_arguments(model: AsrModel) -> list[str]:
-    """Options for decoding that differs from the server's own default, which is greedy without resets."""
-    decoding = model.spec.decoding
-    words = ["--decoder", "beam", "--beam-width", str(decoding.beam_width or 4)] if decoding.decoder == "beam" else []
-    return words + (["--state-resets"] if decoding.state_resets else [])
+    return [*words, "--retry-after", str(model.spec.routing.retry_after_seconds)]
 
 
 def _resources(pool: AsrCardPool) -> JsonObject:
