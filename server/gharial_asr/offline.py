@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gharial_asr.compilation import CompiledModel
 from gharial_asr.decoding.words import Word, WordBuilder, confidence
+from gharial_asr.emissions import Hypothesis, Row, Tokens
 from gharial_asr.runner import Batch, Runner
 
 Samples = NDArray[np.float32]
@@ -35,35 +36,49 @@ class _Decoding:
     builder: WordBuilder
     frame: int = 0
     text: str = ""
-    tokens: list[int] = field(default_factory=list)
-    frames: list[int] = field(default_factory=list)
-    probabilities: list[float] = field(default_factory=list)
+    settled: list[Tokens] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
+    open: tuple[Hypothesis, ...] = ()
 
     def chunk(self, size: int) -> Samples:
         """The next frame's samples, padded with zeros at the end of the recording."""
         part = self.samples[self.frame * size : (self.frame + 1) * size]
         return np.pad(part, (0, size - len(part)))
 
-    def take(self, tokens: list[int], probabilities: list[float]) -> None:
+    def take(self, row: Row) -> None:
         """Notes what the frame yielded."""
-        text, words = self.builder.add(self.frame, tokens, probabilities)
-        self.text += text
-        self.words += words
-        self.tokens += tokens
-        self.frames += [self.frame] * len(tokens)
-        self.probabilities += probabilities
+        self._settle(row.settled)
+        self.open = row.hypotheses
         self.frame += 1
 
+    def _settle(self, run: Tokens) -> None:
+        text, words = self.builder.add(run)
+        self.text += text
+        self.words += words
+        self.settled.append(run)
+
     def result(self) -> Transcription:
+        """After the last frame: the best hypothesis is settled."""
+        if self.open:
+            self._settle(self.open[0].tokens)
+        everything = _joined(self.settled)
         return Transcription(
             transcript=self.text.strip(" "),
-            tokens=tuple(self.tokens),
-            frames=tuple(self.frames),
+            tokens=everything.tokens,
+            frames=everything.frames,
             words=(*self.words, *self.builder.finish()),
-            confidence=confidence(self.probabilities),
+            confidence=confidence(everything.probabilities),
             encoder_frames=self.frame,
         )
+
+
+def _joined(runs: list[Tokens]) -> Tokens:
+    """One run of many, in time that grows with their length only."""
+    return Tokens(
+        tuple(token for run in runs for token in run.tokens),
+        tuple(frame for run in runs for frame in run.frames),
+        tuple(probability for run in runs for probability in run.probabilities),
+    )
 
 
 def transcribe(
@@ -102,8 +117,5 @@ def _step(runner: Runner, running: list[_Decoding], size: int) -> None:
     slots = np.array([d.slot for d in running], np.int32)
     generations = np.array([d.number + 1 for d in running], np.uint32)
     emissions = runner.step(Batch(slots, generations, np.stack([d.chunk(size) for d in running])))
-    tokens, probabilities = emissions.tokens.tolist(), emissions.probabilities.tolist()
-    at = 0
-    for decoding, count in zip(running, emissions.counts.tolist(), strict=True):
-        decoding.take(tokens[at : at + count], probabilities[at : at + count])
-        at += count
+    for decoding, row in zip(running, emissions.rows(), strict=True):
+        decoding.take(row)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gharial_asr.compilation import Arithmetic
 from gharial_asr.decoding.greedy import advance, decode_greedy
+from gharial_asr.emissions import Emissions, Runs
 from gharial_asr.features import Features
 from gharial_asr.inference.network import Network
 from gharial_asr.state import SlotStates
@@ -27,16 +28,6 @@ class Batch:
     slots: NDArray[np.int32]
     generations: NDArray[np.uint32]
     samples: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Emissions:
-    """What a step emitted: counts (B,) int32 tokens per row; tokens int32 and probabilities float32 of all rows in
-    the batch's order."""
-
-    counts: NDArray[np.int32]
-    tokens: NDArray[np.int32]
-    probabilities: NDArray[np.float32]
 
 
 class Runner(Protocol):
@@ -115,10 +106,15 @@ class LocalRunner:
         states.pre.scatter(slots_B, pre)
         states.post.scatter(slots_B, post)
         states.prediction.scatter(slots_B, prediction)
-        return Emissions(
-            decoded.counts.to(torch.int32).numpy(),
-            decoded.tokens.to(torch.int32).numpy(),
-            decoded.probabilities.numpy(),
+        frames_N = states.frames_S[slots_B].repeat_interleave(decoded.counts)
+        states.frames_S[slots_B] += 1
+        return Emissions.settled_only(
+            Runs(
+                decoded.counts.to(torch.int32).numpy(),
+                decoded.tokens.to(torch.int32).numpy(),
+                frames_N.to(torch.int32).numpy(),
+                decoded.probabilities.numpy(),
+            )
         )
 
     @torch.inference_mode()

@@ -64,11 +64,12 @@ class Prediction:
 
 
 class SlotStates:
-    """All slots' states: audio history, encoder and prediction network."""
+    """All slots' states: encoder frames since the stream began, audio history, encoder and prediction network."""
 
     def __init__(self, network: Network, slots: int, history_samples: int) -> None:
         sizes = network.config.rnnt
         self.generations = [0] * slots
+        self.frames_S = torch.zeros(slots, dtype=torch.long)
         self.history_SN = torch.zeros(slots, history_samples)
         self.pre = Recurrence.zeros(sizes.enc_pre_rnn_layers, slots, sizes.enc_n_hid)
         self.post = Recurrence.zeros(sizes.enc_post_rnn_layers, slots, sizes.enc_n_hid)
@@ -93,12 +94,13 @@ class SlotStates:
     def bytes_per_slot(self) -> int:
         """Memory that one stream's state takes."""
         recurrences = (self.pre, self.post, self.prediction.recurrence)
-        tensors = [self.history_SN, self.prediction.projected]
+        tensors = [self.frames_S, self.history_SN, self.prediction.projected]
         tensors += [tensor for r in recurrences for tensor in (r.hidden, r.cell)]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors) // self.slots
 
     def open(self, slot: int, generation: int) -> None:
         """Makes a slot as new and gives it to a stream. generation must not be 0, which means closed."""
+        self.frames_S[slot] = 0
         self.history_SN[slot] = 0
         self.pre.clear(slot)
         self.post.clear(slot)

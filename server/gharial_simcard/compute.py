@@ -3,7 +3,8 @@
 import threading
 from pathlib import Path
 
-from gharial_asr.runner import Batch, Emissions, Runner
+from gharial_asr.emissions import Emissions
+from gharial_asr.runner import Batch, Runner
 
 from gharial_simcard.hardware import SimulatedCard
 from gharial_simcard.host import CardHost, load_runner

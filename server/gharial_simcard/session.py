@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from gharial_asr.artefact import ArtefactError
+from gharial_asr.emissions import Runs
 from gharial_asr.runner import Batch, Runner
 from gharial_asr.state import StaleSlotError
 from gharial_wire.card_channel import CardChannel
@@ -242,7 +243,18 @@ class Session:
         except StaleSlotError as error:
             raise CardError(Code.STALE_SLOT, str(error)) from error
         return Emissions(
-            emitted.counts.astype("<i4").tobytes(),
-            emitted.tokens.astype("<i4").tobytes(),
-            emitted.probabilities.astype("<f4").tobytes(),
+            *_words(emitted.settled),
+            emitted.widths.astype("<i4").tobytes(),
+            emitted.scores.astype("<f4").tobytes(),
+            *_words(emitted.continuations),
         )
+
+
+def _words(runs: Runs) -> tuple[bytes, bytes, bytes, bytes]:
+    """Counts, tokens, frames and probabilities as they travel."""
+    return (
+        runs.counts.astype("<i4").tobytes(),
+        runs.tokens.astype("<i4").tobytes(),
+        runs.frames.astype("<i4").tobytes(),
+        runs.probabilities.astype("<f4").tobytes(),
+    )

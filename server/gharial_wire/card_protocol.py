@@ -20,8 +20,8 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, ClassVar
 
-LOWEST_VERSION = 1
-HIGHEST_VERSION = 1
+LOWEST_VERSION = 2
+HIGHEST_VERSION = 2
 # Bounds that a reader holds before it believes a length: a step of 4096 streams is 15.7 MB.
 MOST_MESSAGE_BYTES = 1 << 24
 MOST_TEXT_BYTES = 4096
@@ -154,12 +154,21 @@ class Step(Message):
 
 @dataclass(frozen=True)
 class Emissions(Message):
-    """counts int32 per row of the step; tokens int32 and probabilities float32 of all rows, in the rows' order."""
+    """Settled: counts int32 per row of the step; tokens int32, their encoder frames since the stream began int32 and
+    probabilities float32 of all rows, in the rows' order. Open: widths int32 hypotheses per row; scores float32 and
+    open_counts int32 per hypothesis, row by row and best first; their tokens likewise."""
 
-    TYPE, LAYOUT = 10, "words words words"
+    TYPE, LAYOUT = 10, "words words words words words words words words words words"
     counts: bytes
     tokens: bytes
+    frames: bytes
     probabilities: bytes
+    widths: bytes
+    scores: bytes
+    open_counts: bytes
+    open_tokens: bytes
+    open_frames: bytes
+    open_probabilities: bytes
 
 
 @dataclass(frozen=True)

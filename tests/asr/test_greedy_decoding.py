@@ -44,9 +44,9 @@ def decode_together(runner: LocalRunner, recordings: dict[int, NDArray[np.float3
         samples = np.stack([recordings[slot][frame * STEP : (frame + 1) * STEP] for slot in going])
         slots = np.array(going, np.int32)
         emitted = runner.step(Batch(slots, (slots + 1).astype(np.uint32), samples))
-        ends = np.cumsum(emitted.counts)
-        for slot, end, count in zip(going, ends, emitted.counts, strict=True):
-            found[slot] += [(frame, int(token)) for token in emitted.tokens[end - count : end]]
+        for slot, row in zip(going, emitted.rows(), strict=True):
+            found[slot] += zip(row.settled.frames, row.settled.tokens, strict=True)
+            assert not row.hypotheses
     return found
 
 

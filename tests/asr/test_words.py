@@ -5,6 +5,7 @@ import math
 
 import pytest
 from gharial_asr.decoding.words import Word, WordBuilder, confidence
+from gharial_asr.emissions import Tokens
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ def test_words_are_the_transcript_split_at_spaces_however_tokens_fall_into_frame
     text, frame = "", 0
     for skipped, token, probability in steps:
         frame += skipped
-        added, ended = builder.add(frame, [token], [probability])
+        added, ended = builder.add(Tokens((token,), (frame,), (probability,)))
         text += added
         words += ended
     words += builder.finish()
@@ -42,9 +43,9 @@ def test_words_are_the_transcript_split_at_spaces_however_tokens_fall_into_frame
 
 def test_a_word_spans_the_frames_of_its_tokens() -> None:
     builder = WordBuilder(PIECES, 0.06)
-    builder.add(3, [0], [0.5])
-    builder.add(5, [1], [0.5])
-    _, ended = builder.add(9, [3], [1.0])
+    builder.add(Tokens((0,), (3,), (0.5,)))
+    builder.add(Tokens((1,), (5,), (0.5,)))
+    _, ended = builder.add(Tokens((3,), (9,), (1.0,)))
     (word,) = ended
     assert (word.text, word.confidence) == ("ab", pytest.approx(0.5))
     assert math.isclose(word.start, 0.18)

@@ -81,7 +81,7 @@ def refused(channel: CardChannel, request: Message) -> Code:
 
 def test_anybody_may_ask_what_the_card_is(path: Path) -> None:
     with CardChannel.connect(path, 30.0) as channel:
-        assert channel.hello("probe") == Welcome(1, "0123456789abcdef", "1.14.0", "Valid", 4)
+        assert channel.hello("probe") == Welcome(2, "0123456789abcdef", "1.14.0", "Valid", 4)
 
 
 def test_versions_that_do_not_meet_are_refused_and_the_connection_ends(path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_licensed_card_computes_and_shows_its_streams_in_sysfs(box: Cards, art
     runner.open(0, 7)
     assert active.read_text() == "1\n"
     emitted = runner.step(Batch(np.zeros(1, np.int32), np.full(1, 7, np.uint32), np.zeros((1, 960), np.float32)))
-    assert emitted.counts.shape == (1,)
+    assert emitted.settled.counts.shape == (1,)
     runner.close()
     eventually(lambda: active.read_text() == "0\n")
 

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from gharial_asr.emissions import Tokens
+
 # A probability is never taken for less than this, so that its logarithm exists.
 SMALLEST_PROBABILITY = 1e-30
 
@@ -45,11 +47,11 @@ class WordBuilder:
         self._frame_seconds = frame_seconds
         self._open: _OpenWord | None = None
 
-    def add(self, frame: int, tokens: Sequence[int], probabilities: Sequence[float]) -> tuple[str, list[Word]]:
-        """The text that tokens of one encoder frame add, and the words that ended by them."""
+    def add(self, run: Tokens) -> tuple[str, list[Word]]:
+        """The text that further tokens add, and the words that ended by them."""
         ended: list[Word] = []
-        texts = [self._pieces[token] for token in tokens]
-        for text, probability in zip(texts, probabilities, strict=True):
+        texts = [self._pieces[token] for token in run.tokens]
+        for text, frame, probability in zip(texts, run.frames, run.probabilities, strict=True):
             if text.startswith(" "):
                 ended += self.finish()
             if self._open is None:

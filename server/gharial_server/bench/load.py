@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from gharial_asr.architectures import ARCHITECTURES, random_model
 from gharial_asr.compilation import load_model
-from gharial_asr.runner import Batch, Emissions, LocalRunner
+from gharial_asr.emissions import Emissions
+from gharial_asr.runner import Batch, LocalRunner
 from numpy.typing import NDArray
 
 from gharial_server.bench.settings import BenchSettings

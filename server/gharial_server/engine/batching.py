@@ -13,15 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from gharial_asr.decoding.words import WordBuilder, confidence
-from gharial_asr.runner import Batch, Emissions, Runner
+from gharial_asr.emissions import Row
+from gharial_asr.runner import Batch, Runner
 from gharial_wire.card_protocol import CardError
 
 from gharial_server.engine.frames import Frame, FrameBuffer
 from gharial_server.engine.interface import (
     SAMPLE_RATE,
-    Alternative,
-    Answer,
     EngineStoppedError,
     Event,
     Failed,
@@ -32,6 +30,7 @@ from gharial_server.engine.interface import (
     Step,
 )
 from gharial_server.engine.slots import Slot, SlotTable
+from gharial_server.engine.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +43,7 @@ class LiveStream:
         self.slot = slot
         self.sink = sink
         self.frames = FrameBuffer(engine.frame_samples)
-        self.words = WordBuilder(engine.pieces, engine.frame_seconds)
-        self.frame = 0
+        self.transcript = Transcript(engine.pieces, engine.frame_seconds)
         self.finished_at: float | None = None
         self.ended = False
         self._engine = engine
@@ -154,8 +152,7 @@ class BatchingEngine:
         try:
             while (rows := self._collect()) is not None:
                 began = time.monotonic()
-                emissions = self._compute(rows)
-                self._emit(rows, emissions)
+                self._emit(rows, self._compute(rows))
                 self._observe(rows, began)
         except Exception as error:  # whatever the arithmetic or the card raised, no stream may wait for ever
             log.exception("the engine has failed")
@@ -192,51 +189,35 @@ class BatchingEngine:
             self._waiting[stream.id] = stream
         return _Row(stream, frame, arrived, closing=stream.finished_at is not None and not more)
 
-    def _compute(self, rows: list[_Row]) -> Emissions | None:
-        """One step of the runner for all rows that have a frame."""
+    def _compute(self, rows: list[_Row]) -> list[Row]:
+        """One step of the runner for all rows that have a frame, and what it yielded for each of them."""
         frames = [row.frame for row in rows if row.frame is not None]
         if not frames:
-            return None
+            return []
         slots = [row.stream.slot for row in rows if row.frame is not None]
-        return self._runner.step(
-            Batch(
-                np.array([slot.index for slot in slots], np.int32),
-                np.array([slot.generation for slot in slots], np.uint32),
-                np.stack(frames),
-            )
+        batch = Batch(
+            np.array([slot.index for slot in slots], np.int32),
+            np.array([slot.generation for slot in slots], np.uint32),
+            np.stack(frames),
         )
+        return self._runner.step(batch).rows()
 
-    def _emit(self, rows: list[_Row], emissions: Emissions | None) -> None:
+    def _emit(self, rows: list[_Row], yielded: list[Row]) -> None:
         """Hands every sink its answers of this step, in one call."""
-        tokens, probabilities = ([], []) if emissions is None else (
-            emissions.tokens.tolist(), emissions.probabilities.tolist()
-        )  # fmt: skip
-        counts = iter([] if emissions is None else emissions.counts.tolist())
-        answers: dict[Sink, list[tuple[int, Event]]] = {}
-        at = 0
+        following = iter(yielded)
+        events_of: dict[Sink, list[tuple[int, Event]]] = {}
         for row in rows:
-            count = 0 if row.frame is None else next(counts)
-            answer = self._answer(row, tokens[at : at + count], probabilities[at : at + count])
-            at += count
+            transcript = row.stream.transcript
+            answers = transcript.close() if row.frame is None else transcript.add(next(following), row.closing)
             if not row.stream.ended:
-                answers.setdefault(row.stream.sink, []).append((row.stream.id, answer))
+                events = events_of.setdefault(row.stream.sink, [])
+                events += [(row.stream.id, answer) for answer in answers]
         with self._wake:
             for row in rows:
                 if row.closing:
                     self._end(row.stream)
-        for sink, events in answers.items():
+        for sink, events in events_of.items():
             self._deliver(sink, events)
-
-    def _answer(self, row: _Row, tokens: list[int], probabilities: list[float]) -> Answer:
-        stream, seconds = row.stream, self.frame_seconds
-        start = stream.frame * seconds
-        text, words = stream.words.add(stream.frame, tokens, probabilities)
-        if row.frame is not None:
-            stream.frame += 1
-        if row.closing:
-            words += stream.words.finish()
-        alternative = Alternative(text, confidence(probabilities), tuple(words))
-        return Answer(start, stream.frame * seconds, False, (alternative,), row.closing)
 
     def _observe(self, rows: list[_Row], began: float) -> None:
         if self._observer is None or not rows:

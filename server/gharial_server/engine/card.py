@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 from gharial_asr.artefact import file_digest, looks_like_artefact
-from gharial_asr.runner import Batch, Emissions
+from gharial_asr.emissions import Emissions, Runs
+from gharial_asr.runner import Batch
 from gharial_wire import card_protocol as wire
 from gharial_wire.card_channel import CardChannel
 
@@ -55,9 +56,10 @@ class CardRunner:
         )
         emitted = self._channel.ask(request, wire.Emissions)
         return Emissions(
-            np.frombuffer(emitted.counts, "<i4"),
-            np.frombuffer(emitted.tokens, "<i4"),
-            np.frombuffer(emitted.probabilities, "<f4"),
+            _runs(emitted.counts, emitted.tokens, emitted.frames, emitted.probabilities),
+            np.frombuffer(emitted.widths, "<i4"),
+            np.frombuffer(emitted.scores, "<f4"),
+            _runs(emitted.open_counts, emitted.open_tokens, emitted.open_frames, emitted.open_probabilities),
         )
 
     def close(self) -> None:
@@ -72,3 +74,12 @@ class CardRunner:
             while piece := file.read(wire.UPLOAD_BYTES):
                 self._channel.ask(wire.Upload(piece), wire.Done)
         return self._channel.ask(offer, wire.Loaded)
+
+
+def _runs(counts: bytes, tokens: bytes, frames: bytes, probabilities: bytes) -> Runs:
+    return Runs(
+        np.frombuffer(counts, "<i4"),
+        np.frombuffer(tokens, "<i4"),
+        np.frombuffer(frames, "<i4"),
+        np.frombuffer(probabilities, "<f4"),
+    )

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 from gharial_asr.compilation import CompiledModel, compile_checkpoint
-from gharial_asr.runner import Batch, Emissions, LocalRunner
+from gharial_asr.emissions import Emissions
+from gharial_asr.runner import Batch, LocalRunner
 from gharial_server.engine.batching import BatchingEngine
 from gharial_server.engine.interface import (
     Answer,
