@@ -24,5 +24,5 @@ PY
         "$venv/bin/pip" install --quiet --disable-pip-version-check --index-url "$torch_index" "torch>=2.9"
     fi
 fi
-echo "setup: Python packages into $venv …"
+echo "setup: Python packages into $venv (minutes the first time, seconds later) …"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --editable '.[dev]'

@@ -55,7 +55,7 @@ class Stage:
 
 
 class Progress:
-    """The stages of one long command, in the order in which they were announced."""
+    """The stages of one long command, numbered as they begin; more may be announced while it runs."""
 
     def __init__(self, stream: TextIO | None = None, remembered: Path | None = None) -> None:
         """Writes to `stream` (default: standard error); durations live in `remembered` (default: the cache)."""
@@ -80,7 +80,8 @@ class Progress:
         """Runs one stage; its duration is remembered when it succeeds."""
         stage = self._stages.setdefault(key, Stage(key, self._durations.get(key, 0.0)))
         stage.started = time.monotonic()
-        head = f"[{list(self._stages).index(key) + 1}/{len(self._stages)}] {stage.title}"
+        number = sum(known.started is not None for known in self._stages.values())
+        head = f"[{number}/{len(self._stages)}] {stage.title}"
         self._write(f"{head} ({time_left(self.seconds_left)})", last=False)
         ended = threading.Event()
         ticker = threading.Thread(target=self._tick, args=(head, stage.started, ended), daemon=True)

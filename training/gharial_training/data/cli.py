@@ -4,10 +4,15 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from gharial_training.data.augment import Audio
 from gharial_training.data.corpus import Corpus, Utterance, decode_corpus
+from gharial_training.data.excerpts import excerpts
+from gharial_training.data.shards import write_shard
+from gharial_training.data.text import DIGITS
+from gharial_training.data.voices import read_out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,10 +22,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument("--shards", type=Path, nargs="+", required=True, metavar="TAR", help="the shards, in order")
     prepare.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder to write, 110 MB an hour")
     prepare.set_defaults(action=_prepare)
+    voices = commands.add_parser("synthesize", help="words read by the synthesisers that are installed, as a shard")
+    _add_words(voices)
+    voices.add_argument("--takes", type=int, default=3, metavar="N", help="of each word by each voice (%(default)s)")
+    voices.set_defaults(action=_synthesize)
+    cut = commands.add_parser("excerpt", help="words cut out of the flowing speech of a corpus, as a shard")
+    _add_words(cut)
+    cut.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder written by `prepare`")
+    cut.add_argument("--keys", default="", metavar="REGEX", help="only utterances whose key matches from its start")
+    cut.add_argument("--most", type=int, default=150, metavar="N", help="excerpts of one word at most (%(default)s)")
+    cut.set_defaults(action=_excerpt)
     look = commands.add_parser("look", help="hours, utterances and words of a corpus, by the part of its keys before -")
     look.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder written by `prepare`")
     look.add_argument("--json", action="store_true", help="print one JSON object")
     look.set_defaults(action=_look)
+
+
+def _add_words(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--words", nargs="+", default=list(DIGITS), metavar="WORD", help="which (the ten digits)")
+    parser.add_argument("--output", type=Path, required=True, metavar="TAR", help="shard to write")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,6 +66,24 @@ def _prepare(arguments: argparse.Namespace) -> int:
     print(f"{arguments.corpus}: {seconds / 3600:.2f} hours; {len(left_out)} recordings left out: not decodable")
     for key in left_out:
         print(f"  {key}")
+    return 0
+
+
+def _synthesize(arguments: argparse.Namespace) -> int:
+    return _write(arguments.output, read_out(arguments.words, arguments.takes, seed=1))
+
+
+def _excerpt(arguments: argparse.Namespace) -> int:
+    found = excerpts(Corpus(arguments.corpus), set(arguments.words), arguments.keys, arguments.most)
+    return _write(arguments.output, found)
+
+
+def _write(shard: Path, utterances: Iterable[tuple[str, Audio, str]]) -> int:
+    shown, written = sys.stderr.isatty(), 0
+    for written, _ in enumerate(write_shard(shard, utterances), start=1):
+        if shown and written % 50 == 0:
+            print(f"\r{written} words", end="", file=sys.stderr, flush=True)
+    print(f"{shard}: {written} words")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -53,3 +53,18 @@ def decode_audio(encoded: bytes) -> NDArray[np.float32]:
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE)
     return mono
+
+
+def write_shard(path: Path, utterances: Iterable[tuple[str, NDArray[np.float32], str]]) -> Iterator[str]:
+    """Writes (key, 16 kHz audio, text) as FLAC; yields each key. The file appears when it is whole. Raises OSError."""
+    partial = path.with_name(path.name + ".part")
+    with tarfile.open(partial, "w") as archive:
+        for key, audio, text in utterances:
+            encoded = io.BytesIO()
+            soundfile.write(encoded, audio, SAMPLE_RATE, format="FLAC")
+            for name, content in ((f"{key}.flac", encoded.getvalue()), (f"{key}.txt", text.encode())):
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+            yield key
+    partial.replace(path)
