@@ -6,7 +6,7 @@ A runner is used by one thread. Shapes: B streams of a batch, N samples of a ste
 
 import copy
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ class LocalRunner:
         self._front_end = StreamingFeatures(Features(model.config, model.mel_mean, model.mel_variance))
         self.states = self._new_states(slots)
 
-    def with_slots(self, slots: int) -> "LocalRunner":
+    def with_slots(self, slots: int) -> Self:
         """Another runner on the same weights, with another number of slots, all closed."""
         other = copy.copy(self)
         other.states = self._new_states(slots)

@@ -46,7 +46,7 @@ class Network:
         self._embedding = weights.embedding
         self._joint_encoder = dense(weights.joint_encoder.weight, weights.joint_encoder.bias)
         self._joint_prediction = dense(weights.joint_prediction.weight, weights.joint_prediction.bias)
-        self._joint_output = dense(weights.joint_output.weight, weights.joint_output.bias)
+        self.joint_output = dense(weights.joint_output.weight, weights.joint_output.bias)
 
     def encode(self, x_BSF: Tensor, pre: tuple[Tensor, Tensor], post: tuple[Tensor, Tensor]) -> Tensor:
         """One step of S = enc_stack_time_factor inputs; hidden and cell states (L, B, E) change in place.
@@ -68,4 +68,4 @@ class Network:
 
     def logits(self, f_BJ: Tensor, g_BJ: Tensor) -> Tensor:
         """Logits (B, K) of projected encoder and prediction outputs."""
-        return self._joint_output((f_BJ + g_BJ).relu_())
+        return self.joint_output((f_BJ + g_BJ).relu_())

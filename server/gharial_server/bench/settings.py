@@ -4,18 +4,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+P99_LIMIT_MS = 60.0
+"""`--search`: answers come within one frame time, 99 times out of 100."""
+
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """arch: a published architecture, with random weights unless checkpoint is given. paced: at real-time pace."""
+    """model: a published architecture's name (random weights), or the file of a checkpoint or artefact.
 
-    arch: str
+    paced: at real-time pace. audio: recordings that the streams say over and over; noise without any.
+    """
+
+    model: str
     streams: int
     seconds: float
-    paced: bool
-    threads: int
-    precision: Literal["int8", "float32"]
-    checkpoint: Path | None
+    paced: bool = True
+    threads: int = 1
+    precision: Literal["int8", "float32"] = "int8"
+    audio: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.streams < 1 or self.threads < 1 or self.seconds <= 0:

@@ -1,40 +1,61 @@
 """`gharial bench engine` measures a model at real-time pace."""
 
 import json
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from gharial_asr.architectures import random_model
+import torch
 from gharial_asr.artefact import write_artefact
 from gharial_asr.compilation import compile_checkpoint
 from gharial_asr.runner import Batch
 from gharial_cli.main import main
-from gharial_server.bench.load import SpeakingRunner
-from tiny_models import tiny_checkpoint, tiny_config
+from gharial_server.bench.measure import SEARCH_STEP
+from gharial_server.bench.subject import SPEECH, CountingRunner, DrawnBlank
+from tiny_models import tiny_checkpoint
 
 
-def test_a_model_is_measured_and_the_result_is_one_json_object(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_artefact(compile_checkpoint(tiny_checkpoint(blank_bias=60.0), "int8"), tmp_path / "tiny.gharial")
-    line = ["bench", "engine", "--checkpoint", str(tmp_path / "tiny.gharial"), "--streams", "3", "--seconds", "0.7"]
-    assert main([*line, "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["arch"] == "tiny"
-    assert result["streams"] == 3
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("bench") / "tiny.gharial"
+    write_artefact(compile_checkpoint(tiny_checkpoint(blank_bias=60.0), "int8"), path)
+    return str(path)
+
+
+def _bench(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert main(["bench", "engine", *words, "--json"]) == 0
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def test_a_model_is_measured_and_the_result_is_one_json_object(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result = _bench(capsys, "--arch", tiny, "--streams", "3", "--seconds", "0.7")
+    assert (result["arch"], result["streams"], result["random_weights"]) == ("tiny", 3, False)
     assert 0 < result["p50_ms"] <= result["p99_ms"]
     assert result["cpu_ms_per_audio_second"] > 0
+    assert result["generator_cpu_ms_per_audio_second"] > 0
     assert result["bytes_per_stream"] > 1000
+    assert result["rss_bytes"] > 10_000_000
+    assert result["machine"]["cores"] >= 1
+    assert result["machine"]["commit"]
 
 
-def test_without_a_pace_every_batch_holds_every_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_artefact(compile_checkpoint(tiny_checkpoint(blank_bias=60.0), "int8"), tmp_path / "tiny.gharial")
-    line = ["bench", "engine", "--checkpoint", str(tmp_path / "tiny.gharial"), "--streams", "4", "--seconds", "0.5"]
-    assert main([*line, "--unpaced", "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["mean_batch"] == 4.0
+def test_without_a_pace_every_batch_holds_every_stream(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result = _bench(capsys, "--checkpoint", tiny, "--streams", "4", "--seconds", "0.5", "--unpaced")
+    assert (result["mean_batch"], result["batch_p50"], result["batch_max"]) == (4.0, 4, 4)
     assert not result["paced"]
+
+
+def test_a_search_ends_with_the_most_streams_that_are_carried(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "engine", "--arch", tiny, "--streams", "2", "--seconds", "0.3", "--search", "--json"]) == 0
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    tries = [line.split() for line in shown.err.splitlines()]
+    carried = [int(words[0]) for words in tries if words[-1] == "carried"]
+    too_many = [int(words[0]) for words in tries if words[-1] == "many"]
+    assert result["streams"] == max(carried)
+    assert result["p99_ms"] < 60
+    assert min(too_many, default=4097) - max(carried) <= max(1, SEARCH_STEP * min(too_many, default=4097))
 
 
 def test_no_streams_is_an_error_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,10 +63,28 @@ def test_no_streams_is_an_error_with_a_remedy(capsys: pytest.CaptureFixture[str]
     assert "--streams, --threads and --seconds must be positive" in capsys.readouterr().err
 
 
-def test_a_random_model_computes_and_never_emits() -> None:
-    runner = SpeakingRunner(random_model(tiny_config(), "int8"), slots=2)
-    for slot in range(2):
+def test_an_unknown_model_is_an_error_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "engine", "--arch", "huge"]) == 1
+    assert "huge is not there; --arch takes testing, base, large, the file of" in capsys.readouterr().err
+
+
+def test_random_weights_emit_as_often_as_they_are_told() -> None:
+    asked = DrawnBlank(lambda x_BK: torch.zeros(len(x_BK), 5), blank=4)
+    won = (asked(torch.zeros(20_000, 3)).argmax(1) != 4).float().mean().item()
+    assert won == pytest.approx(SPEECH, abs=0.02)
+
+
+def test_frames_and_tokens_of_a_runner_are_counted() -> None:
+    runner = CountingRunner(compile_checkpoint(tiny_checkpoint(), "int8"), slots=20)
+    runner.speak()
+    for slot in range(20):
         runner.open(slot, 1)
-    loud = np.random.default_rng(0).standard_normal((2, 960)).astype(np.float32)
-    emitted = runner.step(Batch(np.arange(2, dtype=np.int32), np.ones(2, np.uint32), loud))
-    assert emitted.counts.tolist() == [0, 0]
+    samples = np.random.default_rng(0).standard_normal((20, 960)).astype(np.float32)
+    emitted = sum(
+        len(runner.step(Batch(np.arange(20, dtype=np.int32), np.ones(20, np.uint32), samples)).settled.tokens)
+        for _ in range(20)
+    )
+    assert runner.frames == 400
+    assert runner.tokens == emitted
+    # One question in five is answered by a token, and asked again: a quarter of a token for each frame.
+    assert 0.15 < emitted / 400 < 0.35
