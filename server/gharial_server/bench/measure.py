@@ -64,23 +64,31 @@ def search(settings: BenchSettings, tell: Callable[[BenchResult], None]) -> Benc
 
     tell: is called with every run. Raises RuntimeError when not even one stream is carried.
     """
-    machine, most = this_machine(), subject(settings, 1)
-    best: BenchResult | None = None
-    streams, too_many = settings.streams, MOST_STREAMS + 1
+    machine, what = this_machine(), subject(settings, 1)
+    runs: dict[int, BenchResult] = {}
+
+    def carried(streams: int) -> bool:
+        runs[streams] = _measure(settings, what, streams, machine)
+        tell(runs[streams])
+        return runs[streams].carried
+
+    most = most_carried(settings.streams, carried)
+    if most == 0:
+        raise RuntimeError(f"not one stream is answered within {P99_LIMIT_MS:.0f} ms; give more --threads")
+    return runs[most]
+
+
+def most_carried(first: int, carried: Callable[[int], bool]) -> int:
+    """The most streams, within 5 %, for which `carried` says yes, or 0: by doubling, then by halving the interval."""
+    most, too_many, streams = 0, MOST_STREAMS + 1, min(first, MOST_STREAMS)
     while True:
-        found = _measure(settings, most, streams, machine)
-        tell(found)
-        if found.carried:
-            best = found
+        if carried(streams):
+            most = streams
         else:
             too_many = streams
-        carried = best.streams if best else 0
-        if too_many - carried <= max(1, int(SEARCH_STEP * too_many)):
-            break
-        streams = 2 * carried if 0 < 2 * carried < too_many else (carried + too_many) // 2
-    if best is None:
-        raise RuntimeError(f"not one stream is answered within {P99_LIMIT_MS:.0f} ms; give more --threads")
-    return best
+        if too_many - most <= max(1, int(SEARCH_STEP * too_many)):
+            return most
+        streams = 2 * most if 0 < 2 * most < too_many else (most + too_many) // 2
 
 
 @dataclass(frozen=True)
