@@ -28,6 +28,10 @@ class Tokens:
     def __add__(self, other: "Tokens") -> "Tokens":
         return Tokens(self.tokens + other.tokens, self.frames + other.frames, self.probabilities + other.probabilities)
 
+    def part(self, begin: int, end: int) -> "Tokens":
+        """The tokens from one place to before another."""
+        return Tokens(self.tokens[begin:end], self.frames[begin:end], self.probabilities[begin:end])
+
 
 NO_TOKENS = Tokens()
 
