@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gharial_cluster import network, node_plan, preflight
+from gharial_cluster import image_stores, network, node_plan, preflight
 from gharial_cluster.addons import coredns, envoy_gateway
 from gharial_cluster.binaries.recipes import PROGRAMS
 from gharial_cluster.binaries.store import Binaries
@@ -43,6 +43,9 @@ def bring_up(cluster: "Cluster", progress: Progress) -> None:
     progress.expect("ready", "Wait for nodes, names and the gateway", 20)
     binaries = Binaries.default()
     with progress.stage("check"):
+        for name in image_stores.prune():
+            progress.note(f"removed the nodes' images of {name}: its checkout is gone")
+        image_stores.claim(cluster.name)
         preflight.check(progress, building=bool(binaries.missing(*PROGRAMS)))
     binaries.ensure(*PROGRAMS, progress=progress)
     archives = ensure_box_images(binaries)

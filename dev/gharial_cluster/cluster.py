@@ -7,19 +7,18 @@ cluster.down()
 """
 
 import contextlib
-import fcntl
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gharial_cluster import bring_up, cgroups, processes
-from gharial_cluster.binaries.recipes import CONTAINERD_VERSION
 from gharial_cluster.binaries.store import Binaries
 from gharial_cluster.control_plane import run_kubectl
 from gharial_cluster.files import locked, write_atomically
+from gharial_cluster.image_stores import image_store
 from gharial_cluster.machine import Machine
 from gharial_cluster.network import host_networks, unplug_host
 from gharial_cluster.network_plan import CONTROL_PLANE, NODES, NetworkPlan, choose
@@ -122,7 +121,7 @@ class Cluster:
             self.paths,
             network,
             Binaries.default().root,
-            cache_root() / "nodes" / self.name / f"containerd-{CONTAINERD_VERSION}",
+            image_store(self.name),
         )
 
     def machine(self, name: str) -> Machine:
@@ -131,19 +130,10 @@ class Cluster:
         plan = topology.control_plane_machine() if name == CONTROL_PLANE else topology.node_machine(name)
         return Machine(plan, self.paths.records / f"{name}.json", self.paths.logs / f"{name}.log")
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
         """One command at a time changes a cluster."""
-        lock = cache_root() / "clusters" / f".{self.name}.lock"
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with lock.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RuntimeError(
-                    f"another command is changing the cluster {self.name}; wait for it, or end it, and try again"
-                ) from None
-            yield
+        busy = f"another command is changing the cluster {self.name}; wait for it, or end it, and try again"
+        return locked(cache_root() / "clusters" / f".{self.name}.lock", busy)
 
     def _await_empty(self, cgroup: str, patience: float = 20.0) -> None:
         """Returns when nothing of the machine is left in its cgroups, and removes them."""

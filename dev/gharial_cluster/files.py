@@ -32,9 +32,12 @@ def write_if_changed(path: Path, content: str, mode: int = 0o644) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds the lock file `path`; waits while another process holds it."""
+def locked(path: Path, busy: str | None = None) -> Iterator[None]:
+    """Holds the lock file `path`. While another process holds it: waits, or raises RuntimeError(busy) when given."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if busy is None else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(busy) from None
         yield

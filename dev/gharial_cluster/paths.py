@@ -5,6 +5,7 @@ $GHARIAL_CACHE (default ~/.cache/gharial)
   go/                          Go's own module and build caches
   images/                      image archives
   clusters/<name>/             everything that belongs to one cluster
+  nodes/<name>/                the images of its nodes; stays when the cluster is down
 """
 
 import hashlib

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from gharial_cluster import processes
+from gharial_cluster import image_stores, processes
 from gharial_cluster.binaries.recipes import PROGRAMS, GoPackage
 from gharial_cluster.image_archive import ImageRecipe, full_reference, inspect_archive, write_archive
 from gharial_cluster.progress import Progress
@@ -125,3 +125,21 @@ def test_the_module_of_the_box_requires_the_versions_that_the_programs_are_filed
     for name, path in modules.items():
         assert isinstance(PROGRAMS[name].source, GoPackage)
         assert f"\t{path} v{PROGRAMS[name].version}\n" in module
+
+
+def test_image_stores_go_when_their_checkout_is_gone_and_their_cluster_is_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GHARIAL_CACHE", str(tmp_path / "cache"))
+    for name, owner in (("mine", None), ("gone", "/no/such/checkout"), ("gone-but-up", "/no/such/checkout")):
+        image_stores.claim(name)
+        image_stores.image_store(name).mkdir()
+        if owner is not None:
+            (image_stores.image_store(name).parent / image_stores.OWNER_FILE).write_text(owner)
+    (tmp_path / "cache" / "nodes" / "mine" / "containerd-0.1").mkdir()
+    (tmp_path / "cache" / "nodes" / "of-an-older-release").mkdir()
+    (tmp_path / "cache" / "clusters" / "gone-but-up").mkdir(parents=True)
+    assert image_stores.prune() == ["gone", "mine", "of-an-older-release"]
+    assert sorted(folder.name for folder in (tmp_path / "cache" / "nodes").iterdir()) == ["gone-but-up", "mine"]
+    assert image_stores.image_store("mine").is_dir()
+    assert image_stores.prune() == []

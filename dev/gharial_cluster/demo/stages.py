@@ -4,9 +4,10 @@ from gharial_cluster.cluster import Cluster
 from gharial_cluster.demo import tables
 from gharial_cluster.demo.recording import stream_live
 from gharial_cluster.demo.site import SYSTEM_NAMESPACE, Site, example, wait_until
+from gharial_cluster.files import locked
 from gharial_cluster.images.build import build
 from gharial_cluster.network_plan import NODES
-from gharial_cluster.paths import checkout_root
+from gharial_cluster.paths import cache_root, checkout_root
 from gharial_cluster.progress import Progress
 
 IMAGES = ("operator", "agent", "server")
@@ -17,12 +18,14 @@ RECORDING = "digits.flac"
 
 def run_demo(name: str) -> None:
     """Everything from nothing to words. Raises RuntimeError with what failed and why."""
-    progress = Progress()
-    expect_stages(progress)
-    cluster = Cluster.named(name)
-    cluster.up(progress)
-    site = Site.on(cluster)
-    bring_up(site, progress)
+    busy = f"another demo runs on the cluster {name}; wait for it, or end it, and try again"
+    with locked(cache_root() / "clusters" / f".{name}.demo.lock", busy):
+        progress = Progress()
+        expect_stages(progress)
+        cluster = Cluster.named(name)
+        cluster.up(progress)
+        site = Site.on(cluster)
+        bring_up(site, progress)
     show(site)
 
 
