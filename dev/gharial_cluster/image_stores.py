@@ -1,5 +1,7 @@
-"""What containerd keeps of a cluster's nodes: gigabytes that stay in the cache when the cluster is down, so that its images
-need not be loaded again. They go when the checkout they belong to is gone."""
+"""What containerd keeps of a cluster's nodes: gigabytes that stay in the cache when the cluster is down.
+
+Images need not be loaded again then. They go when the checkout they belong to is gone.
+"""
 
 import shutil
 from collections.abc import Iterator
