@@ -7,7 +7,7 @@ which may be empty. At the end of a stream the best hypothesis counts as settled
 Arrays are flat, so they cross a socket as they are. Shapes: B rows of the step, H hypotheses, R runs, N tokens.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,21 @@ class Runs:
     def empty(cls, runs: int = 0) -> "Runs":
         """Runs without tokens."""
         return cls(np.zeros(runs, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+    @classmethod
+    def of(cls, runs: Sequence[Tokens]) -> "Runs":
+        """Runs of tokens as flat arrays."""
+        return cls(
+            np.array([len(run.tokens) for run in runs], np.int32),
+            np.array([token for run in runs for token in run.tokens], np.int32),
+            np.array([frame for run in runs for frame in run.frames], np.int32),
+            np.array([probability for run in runs for probability in run.probabilities], np.float32),
+        )
+
+    def shifted(self, frames_R: NDArray[np.int64]) -> "Runs":
+        """The same some frames later, each run by its own number."""
+        later_N = self.frames + frames_R.repeat(self.counts).astype(np.int32)
+        return Runs(self.counts, self.tokens, later_N, self.probabilities)
 
     def split(self) -> Iterable[Tokens]:
         """The runs one by one."""
@@ -97,6 +112,26 @@ class Emissions:
     def settled_only(cls, settled: Runs) -> "Emissions":
         """A step that leaves nothing open."""
         return cls(settled, np.zeros(len(settled.counts), np.int32), np.zeros(0, np.float32), Runs.empty())
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Row]) -> "Emissions":
+        """Rows as flat arrays."""
+        hypotheses = [hypothesis for row in rows for hypothesis in row.hypotheses]
+        return cls(
+            Runs.of([row.settled for row in rows]),
+            np.array([len(row.hypotheses) for row in rows], np.int32),
+            np.array([hypothesis.score for hypothesis in hypotheses], np.float32),
+            Runs.of([hypothesis.tokens for hypothesis in hypotheses]),
+        )
+
+    def shifted(self, frames_B: NDArray[np.int64], scores_B: NDArray[np.float64]) -> "Emissions":
+        """The same some frames later and with higher scores, each row by its own numbers."""
+        return Emissions(
+            self.settled.shifted(frames_B),
+            self.widths,
+            (self.scores + scores_B.repeat(self.widths)).astype(np.float32),
+            self.continuations.shifted(frames_B.repeat(self.widths)),
+        )
 
     def rows(self) -> list[Row]:
         """The rows one by one, in the batch's order."""
