@@ -1,29 +1,44 @@
 """The hardware checkpoint: a `.pt` file with all that recognition needs.
 
 Keys (CAIMAN-ASR documentation, "Exporting a checkpoint"): state_dict, epoch, step, best_wer, melmeans, melvars,
-melalpha, sentpiece_model, version, rnnt_config and, where there is one, ngram. Pickle can run code, so only plain
-tensors and containers are read.
+melalpha, sentpiece_model, version, rnnt_config and, since version 1.11, ngram. Pickle can run code, so only plain
+tensors and containers are read (`gharial_asr.torch_file`). docs/reference/checkpoint.md says what is accepted.
 """
 
-import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
+from gharial_asr import checkpoint_fields as fields
+from gharial_asr.checkpoint_fields import CheckpointError, check_shapes
 from gharial_asr.config import RnntConfig
-from gharial_asr.model import Rnnt, parameter_shapes
+from gharial_asr.model import Rnnt
 from gharial_asr.tokenizer import Tokenizer
+from gharial_asr.torch_file import TorchFileError, read_torch_file
+
+__all__ = [
+    "CheckpointError",
+    "HardwareCheckpoint",
+    "Ngram",
+    "load_hardware_checkpoint",
+    "parse_hardware_checkpoint",
+    "read_checkpoint",
+    "save_hardware_checkpoint",
+]
 
 FORMAT_VERSION = "1.14.0"
 _NEEDED = ("state_dict", "melmeans", "melvars", "sentpiece_model", "rnnt_config")
 
 
-class CheckpointError(ValueError):
-    """A file that is no usable checkpoint. The message names the file, what is wrong and the remedy."""
+@dataclass(frozen=True)
+class Ngram:
+    """A KenLM binary over the tokenizer's pieces, and the weight of its score beside the network's."""
+
+    binary: bytes
+    scale_factor: float
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,7 @@ class HardwareCheckpoint:
     step: int = 0
     best_wer: float = 1.0
     version: str = FORMAT_VERSION
-    ngram: dict[str, Any] | None = field(default=None)
+    ngram: Ngram | None = None
 
     def build_model(self) -> Rnnt:
         """The network with these weights, ready for inference."""
@@ -51,27 +66,12 @@ class HardwareCheckpoint:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The raw content of a checkpoint file, read without running code. Raises CheckpointError, OSError."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(
-            f"{path} is not a checkpoint of plain tensors ({reason}); export it again with `gharial export`"
-        ) from error
+        content = read_torch_file(path)
+    except TorchFileError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, not the dictionary of a checkpoint")
+        raise CheckpointError(f"{path}: found a {type(content).__name__}, expected the dictionary of a checkpoint")
     return content
-
-
-def check_shapes(config: RnntConfig, state_dict: dict[str, Tensor]) -> None:
-    """Raises CheckpointError that lists every parameter which is missing, unknown or of a wrong shape."""
-    expected = parameter_shapes(config)
-    faults = [f"{name} is missing" for name in expected if name not in state_dict]
-    faults += [f"{name} is not part of the architecture" for name in state_dict if name not in expected]
-    for name in expected.keys() & state_dict.keys():
-        if state_dict[name].shape != expected[name]:
-            faults.append(f"{name} has shape {tuple(state_dict[name].shape)}, not {tuple(expected[name])}")
-    if faults:
-        raise CheckpointError("the weights do not fit rnnt_config: " + "; ".join(sorted(faults)))
 
 
 def parse_hardware_checkpoint(content: dict[str, Any]) -> HardwareCheckpoint:
@@ -80,33 +80,41 @@ def parse_hardware_checkpoint(content: dict[str, Any]) -> HardwareCheckpoint:
     if missing:
         hint = " (a training checkpoint: run `gharial export`)" if "ema_state_dict" in content else ""
         raise CheckpointError(f"not a hardware checkpoint, it lacks {', '.join(missing)}{hint}")
-    try:
-        config = RnntConfig.model_validate(content["rnnt_config"])
-        tokenizer = Tokenizer(content["sentpiece_model"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CheckpointError(f"rnnt_config: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    if tokenizer.size != config.tokenizer.vocab_size:
-        raise CheckpointError(
-            f"the tokenizer has {tokenizer.size} pieces, rnnt_config says {config.tokenizer.vocab_size}"
-        )
+    tokenizer = fields.tokenizer(content["sentpiece_model"])
+    config = fields.config(content["rnnt_config"], tokenizer.size)
     filters = config.input_val.filterbank_features.n_filt
-    for key in ("melmeans", "melvars"):
-        if content[key].numel() != filters:
-            raise CheckpointError(f"{key} has shape {tuple(content[key].shape)}, not ({filters},)")
-    check_shapes(config, content["state_dict"])
+    if fields.number("melalpha", content.get("melalpha", 0.0)) != 0.0:
+        raise CheckpointError(
+            f"melalpha: found {content['melalpha']}, expected 0.0: statistics that follow the stream are not supported"
+        )
+    if not isinstance(version := content.get("version", ""), str):
+        raise CheckpointError(f"version: found {fields.describe(version)}, expected a text like {FORMAT_VERSION}")
     return HardwareCheckpoint(
         config=config,
-        state_dict=content["state_dict"],
-        mel_mean=content["melmeans"].reshape(filters),
-        mel_variance=content["melvars"].reshape(filters),
+        state_dict=fields.weights(content["state_dict"], config),
+        mel_mean=fields.statistics("melmeans", content["melmeans"], filters, positive=False),
+        mel_variance=fields.statistics("melvars", content["melvars"], filters, positive=True),
         tokenizer=tokenizer,
-        epoch=int(content.get("epoch", 0)),
-        step=int(content.get("step", 0)),
-        best_wer=float(content.get("best_wer", 1.0)),
-        version=str(content.get("version", "")),
-        ngram=content.get("ngram"),
+        epoch=int(fields.number("epoch", content.get("epoch", 0))),
+        step=int(fields.number("step", content.get("step", 0))),
+        best_wer=float(fields.number("best_wer", content.get("best_wer", 1.0))),
+        version=version,
+        ngram=_ngram(content.get("ngram")),
     )
+
+
+def _ngram(entry: object) -> Ngram | None:
+    """The `ngram` entry: absent before version 1.11, empty where the export was told to skip it."""
+    if entry is None:
+        return None
+    if not isinstance(entry, dict) or not {"binary", "scale_factor"} <= entry.keys():
+        raise CheckpointError(f"ngram: found {fields.describe(entry)}, expected binary and scale_factor")
+    if entry["binary"] is None:
+        return None
+    binary = entry["binary"]
+    if not isinstance(binary, bytes) or not binary:
+        raise CheckpointError(f"ngram.binary: found {fields.describe(binary)}, expected the bytes of a KenLM binary")
+    return Ngram(binary, float(fields.number("ngram.scale_factor", entry["scale_factor"])))
 
 
 def load_hardware_checkpoint(path: Path) -> HardwareCheckpoint:
@@ -114,7 +122,8 @@ def load_hardware_checkpoint(path: Path) -> HardwareCheckpoint:
     try:
         return parse_hardware_checkpoint(read_checkpoint(path))
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+        message = str(error)
+        raise CheckpointError(message if message.startswith(f"{path}: ") else f"{path}: {message}") from error
 
 
 def save_hardware_checkpoint(path: Path, checkpoint: HardwareCheckpoint) -> None:
@@ -133,7 +142,7 @@ def save_hardware_checkpoint(path: Path, checkpoint: HardwareCheckpoint) -> None
         "rnnt_config": checkpoint.config.model_dump(mode="json"),
     }
     if checkpoint.ngram is not None:
-        content["ngram"] = checkpoint.ngram
+        content["ngram"] = {"binary": checkpoint.ngram.binary, "scale_factor": checkpoint.ngram.scale_factor}
     partial = path.with_name(path.name + ".part")
     torch.save(content, partial)
     partial.replace(path)
