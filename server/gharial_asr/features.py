@@ -6,6 +6,10 @@ The signal is framed after window - hop zeros are put before it, so that every h
 window: 960 samples give 6 frames. `LogMel.frames` takes samples that already carry the samples before them;
 `LogMel.forward` starts from silence. Both run the same arithmetic, so a stream and a whole recording give the same
 features.
+
+Everything up to the mel energies is float64. In float32 the transform's rounding, 1e-7 of the loudest bin, is as
+large as the quiet bins of read speech, and their logarithms were off by up to 0.005. It costs 0.1 to 0.2 ms per second
+of audio.
 """
 
 import math
@@ -56,9 +60,9 @@ class LogMel(nn.Module):
     def __init__(self, config: FilterbankConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("window", hann_half_steps(config.window_samples).float(), persistent=False)
+        self.register_buffer("window", hann_half_steps(config.window_samples), persistent=False)
         filters = mel_filters(config.n_filt, config.n_fft, config.sample_rate)
-        self.register_buffer("filters", filters.float(), persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
 
     @property
     def history_samples(self) -> int:
@@ -68,13 +72,14 @@ class LogMel(nn.Module):
     def frames(self, x_BN: Tensor) -> Tensor:
         """Features of samples in [-1, 1) that start with `history_samples` of the past: zeros for a new stream.
 
-        Returns (B, (N - history) // hop, M). Samples after the last full hop are not used.
+        Returns float32 (B, (N - history) // hop, M). Samples after the last full hop are not used.
         """
+        x_BN = x_BN.double()
         emphasised = x_BN[:, 1:] - self.config.preemph * x_BN[:, :-1]
         framed = emphasised.unfold(1, self.config.window_samples, self.config.hop_samples) * self.window
         spectrum = torch.fft.rfft(framed, n=self.config.n_fft)
         power = spectrum.real.square() + spectrum.imag.square()
-        return torch.log((power @ self.filters).clamp(min=LOG_FLOOR))
+        return torch.log((power @ self.filters).float().clamp(min=LOG_FLOOR))
 
     def forward(self, x_BN: Tensor) -> Tensor:
         """Features (B, N // hop, M) of whole recordings (B, N) from their first sample."""
