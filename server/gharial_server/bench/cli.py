@@ -1,4 +1,5 @@
-"""`gharial bench engine`: how many live streams the engine carries here, how soon it answers, what it costs."""
+"""`gharial bench engine`: how many live streams the engine carries here, how soon it answers, what it costs.
+`gharial bench peers`: what other recognisers cost on the same audio."""
 
 import argparse
 import json
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     engine = what.add_parser("engine", help="live streams at real-time pace, in random phase, without sockets")
     _add_common(engine)
     engine.add_argument("--streams", type=int, default=32, metavar="N", help="live streams (%(default)s)")
+    engine.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
     engine.add_argument(
         "--search",
         action="store_true",
@@ -27,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     engine.add_argument(
         "--unpaced", action="store_true", help="each stream's next frame comes with the last one's answer"
     )
+    peers = what.add_parser("peers", help="the same network in onnxruntime, and pocketsphinx, on the same audio")
+    _add_common(peers)
+    peers.add_argument("--streams", type=int, default=32, metavar="N", help="streams in a batch (%(default)s)")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +40,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         help="testing, base or large (random weights), starter, or a checkpoint's or artefact's file (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--checkpoint", metavar="FILE", help="the same as --arch FILE")
-    parser.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long; of each peer (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
     parser.add_argument("--audio", type=Path, nargs="+", default=[], metavar="FILE", help="say this instead of noise")
     parser.add_argument("--json", action="store_true", help="one JSON object")
@@ -46,43 +50,44 @@ def run(arguments: argparse.Namespace) -> int:
     """Measures and prints."""
     import torch
 
-    from gharial_server.bench.measure import run_bench, search
-
     torch.set_num_threads(arguments.threads)
     settings = BenchSettings(
         model=arguments.checkpoint or arguments.arch,
         streams=arguments.streams,
         seconds=arguments.seconds,
-        paced=not arguments.unpaced,
+        paced=not getattr(arguments, "unpaced", False),
         threads=arguments.threads,
-        precision=arguments.precision,
+        precision=getattr(arguments, "precision", "int8"),
         audio=tuple(arguments.audio),
     )
-    result = search(settings, _tell) if arguments.search else run_bench(settings)
-    print(json.dumps(asdict(result)) if arguments.json else _text(result))
+    if arguments.what == "peers":
+        return _peers(settings, arguments.json)
+    return _engine(settings, arguments.search, arguments.json)
+
+
+def _engine(settings: BenchSettings, searching: bool, as_json: bool) -> int:
+    from gharial_server.bench.measure import run_bench, search
+    from gharial_server.bench.text import engine_text, tried
+
+    def tell(result: "BenchResult") -> None:
+        print(tried(result), file=sys.stderr, flush=True)
+
+    result = search(settings, tell) if searching else run_bench(settings)
+    print(json.dumps(asdict(result)) if as_json else engine_text(result))
     return 0
 
 
-def _tell(result: "BenchResult") -> None:
-    """A line about a try of the search, apart from the result."""
-    verdict = "carried" if result.carried else "too many"
-    print(f"{result.streams} streams: p99 {result.p99_ms} ms, {verdict}", file=sys.stderr, flush=True)
+def _peers(settings: BenchSettings, as_json: bool) -> int:
+    try:
+        from gharial_server.bench.peers.compare import compare
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("gharial"):
+            raise
+        raise RuntimeError(
+            f"the Python package {error.name!r} is missing. Install the peers with: pip install 'gharial[bench]'"
+        ) from error
+    from gharial_server.bench.text import peers_text
 
-
-def _text(result: "BenchResult") -> str:
-    kept = "in real time" if result.realtime else "NOT in real time"
-    weights = "random weights" if result.random_weights else "its own weights"
-    machine = result.machine
-    return "\n".join(
-        (
-            f"{result.arch} ({weights}) {result.precision} {result.decoder}, {result.streams} streams "
-            f"on {result.threads} thread(s): {kept}",
-            f"answer after p50 {result.p50_ms} ms, p99 {result.p99_ms} ms; batches of {result.mean_batch} "
-            f"(p50 {result.batch_p50}, p99 {result.batch_p99}, most {result.batch_max}); "
-            f"{result.tokens_per_frame} tokens per frame",
-            f"{result.cpu_ms_per_audio_second} CPU ms per second of audio; the generator's own "
-            f"{result.generator_cpu_ms_per_audio_second} are not in it",
-            f"{result.bytes_per_stream} bytes per stream; {result.rss_bytes >> 20} MiB resident",
-            f"{machine.cpu} ({', '.join(machine.flags)}), {machine.cores} cores, load {machine.load}, {machine.commit}",
-        )
-    )
+    result = compare(settings)
+    print(json.dumps(asdict(result)) if as_json else peers_text(result))
+    return 0

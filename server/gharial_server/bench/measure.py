@@ -32,6 +32,7 @@ class BenchResult:
     tokens_per_frame: float
     streams: int
     seconds: float
+    audio_seconds: float
     paced: bool
     threads: int
     realtime: bool
@@ -56,7 +57,7 @@ class BenchResult:
 
 def run_bench(settings: BenchSettings) -> BenchResult:
     """One run with the streams given."""
-    return _measure(settings, subject(settings, settings.streams), settings.streams, this_machine())
+    return measure(settings, subject(settings, settings.streams), settings.streams, this_machine())
 
 
 def search(settings: BenchSettings, tell: Callable[[BenchResult], None]) -> BenchResult:
@@ -68,7 +69,7 @@ def search(settings: BenchSettings, tell: Callable[[BenchResult], None]) -> Benc
     runs: dict[int, BenchResult] = {}
 
     def carried(streams: int) -> bool:
-        runs[streams] = _measure(settings, what, streams, machine)
+        runs[streams] = measure(settings, what, streams, machine)
         tell(runs[streams])
         return runs[streams].carried
 
@@ -103,7 +104,8 @@ class _Seen:
     load: Load
 
 
-def _measure(settings: BenchSettings, what: Subject, streams: int, machine: Machine) -> BenchResult:
+def measure(settings: BenchSettings, what: Subject, streams: int, machine: Machine) -> BenchResult:
+    """One run of an engine of its own with so many streams. Raises RuntimeError."""
     runner = what.runner.with_slots(streams)
     steps: list[Step] = []
     engine = BatchingEngine(runner, what.pieces, ModelInfo(what.name, "bench", "en", "", "cpu"), steps.append)
@@ -138,6 +140,7 @@ def _result(settings: BenchSettings, what: Subject, streams: int, machine: Machi
         tokens_per_frame=round(seen.tokens / max(seen.frames, 1), 3),
         streams=streams,
         seconds=settings.seconds,
+        audio_seconds=round(heard, 2),
         paced=settings.paced,
         threads=settings.threads,
         realtime=bool(in_time),

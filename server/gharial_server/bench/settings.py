@@ -1,6 +1,6 @@
 """What a measurement is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,3 +26,7 @@ class BenchSettings:
     def __post_init__(self) -> None:
         if self.streams < 1 or self.threads < 1 or self.seconds <= 0:
             raise ValueError("--streams, --threads and --seconds must be positive")
+
+    def lasting(self, seconds: float) -> "BenchSettings":
+        """The same for another time."""
+        return replace(self, seconds=seconds)

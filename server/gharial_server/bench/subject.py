@@ -82,12 +82,13 @@ def subject(settings: BenchSettings, slots: int) -> Subject:
         runner.speak()
         pieces = tuple(PIECES[token % len(PIECES)] for token in range(config.blank))
         return Subject(settings.model, settings.precision, True, runner, pieces)
-    path = _file(settings.model)
+    path = model_file(settings.model)
     model = load_model(path, settings.precision)
     return Subject(path.stem, model.precision, False, CountingRunner(model, slots), tuple(model.tokenizer.pieces))
 
 
-def _file(model: str) -> Path:
+def model_file(model: str) -> Path:
+    """The file that --arch names. Raises ValueError."""
     path = Path("models/starter/starter.gharial") if model == "starter" else Path(model)
     if not path.is_file():
         known = ", ".join(ARCHITECTURES)

@@ -1,0 +1,1 @@
+"""Other recognisers on the same audio, the same threads and in the same run."""

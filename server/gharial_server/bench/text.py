@@ -1,0 +1,53 @@
+"""Results of measurements as text."""
+
+from typing import TYPE_CHECKING
+
+from gharial_server.bench.machine import Machine
+from gharial_server.bench.measure import BenchResult
+
+if TYPE_CHECKING:
+    from gharial_server.bench.peers.compare import Comparison
+
+
+def tried(result: BenchResult) -> str:
+    """A line about one try of a search."""
+    verdict = "carried" if result.carried else "too many"
+    return f"{result.streams} streams: p99 {result.p99_ms} ms, {verdict}"
+
+
+def engine_text(result: BenchResult) -> str:
+    """What `gharial bench engine` found."""
+    kept = "in real time" if result.realtime else "NOT in real time"
+    weights = "random weights" if result.random_weights else "its own weights"
+    return "\n".join(
+        (
+            f"{result.arch} ({weights}) {result.precision} {result.decoder}, {result.streams} streams "
+            f"on {result.threads} thread(s): {kept}",
+            f"answer after p50 {result.p50_ms} ms, p99 {result.p99_ms} ms; batches of {result.mean_batch} "
+            f"(p50 {result.batch_p50}, p99 {result.batch_p99}, most {result.batch_max}); "
+            f"{result.tokens_per_frame} tokens per frame",
+            f"{result.cpu_ms_per_audio_second} CPU ms per second of audio; the generator's own "
+            f"{result.generator_cpu_ms_per_audio_second} are not in it",
+            f"{result.bytes_per_stream} bytes per stream; {result.rss_bytes >> 20} MiB resident",
+            _machine(result.machine),
+        )
+    )
+
+
+def peers_text(result: "Comparison") -> str:
+    """What `gharial bench peers` found, as a table."""
+    lines = [
+        f"{result.arch}, {result.threads} thread(s), {result.seconds:.0f} s each, audio: {result.audio}",
+        f"{'':36}{'batch':>6}{'CPU ms per s':>14}{'ratio':>7}{'streams/core':>14}{'tokens/frame':>14}",
+    ]
+    for peer in result.peers:
+        tokens = "" if peer.tokens_per_frame is None else f"{peer.tokens_per_frame:.3f}"
+        lines.append(
+            f"{peer.name:36}{peer.batch:6}{peer.cpu_ms_per_audio_second:14.2f}{peer.ratio:7.2f}"
+            f"{peer.streams_per_core:14.1f}{tokens:>14}"
+        )
+    return "\n".join((*lines, _machine(result.machine)))
+
+
+def _machine(machine: Machine) -> str:
+    return f"{machine.cpu} ({', '.join(machine.flags)}), {machine.cores} cores, load {machine.load}, {machine.commit}"
