@@ -33,6 +33,16 @@ ARCHITECTURES: dict[str, RnntConfig] = {
 }  # fmt: skip
 
 
+def architecture_name(config: RnntConfig) -> str:
+    """testing, base or large where sizes and vocabulary are theirs, else custom."""
+    dropouts = {"enc_dropout", "pred_dropout", "joint_dropout"}
+
+    def sizes(of: RnntConfig) -> tuple[dict[str, int], int]:
+        return of.rnnt.model_dump(exclude=dropouts), of.tokenizer.vocab_size
+
+    return next((name for name, known in ARCHITECTURES.items() if sizes(known) == sizes(config)), "custom")
+
+
 def random_model(config: RnntConfig, precision: Precision, seed: int = 0) -> Arithmetic:
     """A model that costs what a trained one of this architecture costs, and never emits: its blank always wins."""
     generator = torch.Generator().manual_seed(seed)

@@ -1,8 +1,8 @@
 """The compiled artefact (`.gharial`): one safetensors file with everything that recognition needs.
 
 Tensors: int8 matrices as NAME.values with NAME.scale (one float32 per row), biases and mel statistics in float32, the
-SentencePiece model as bytes. The header's metadata says format, version and configuration. The file is
-memory-mapped; its digest is the sha256 of its bytes. docs/reference/artefact.md lists every name.
+SentencePiece model and the n-gram as bytes. The header's metadata says format, version, target and configuration. The
+file is memory-mapped; its digest is the sha256 of its bytes. docs/reference/artefact.md lists every name.
 """
 
 import hashlib
@@ -17,8 +17,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gharial_asr.compilation import CompiledModel, Precision
+from gharial_asr.architectures import architecture_name
+from gharial_asr.checkpoint import Ngram
+from gharial_asr.compilation import TARGETS, CompiledModel, Precision
 from gharial_asr.config import RnntConfig
+from gharial_asr.decoding.greedy import MAX_SYMBOLS
 from gharial_asr.inference.dense import Int8Weight, Weight
 from gharial_asr.inference.lstm import LayerWeights
 from gharial_asr.inference.network import NetworkWeights, Projection
@@ -28,6 +31,8 @@ FORMAT = "gharial-artefact"
 FORMAT_VERSION = 1
 # All of the header lies under one key: safetensors writes several in random order, and bytes must not differ by chance.
 METADATA_KEY = "gharial"
+# The most symbols that one encoder output may emit, per decoder: a card fixes them when the artefact is loaded.
+SYMBOLS_PER_STEP = {"greedy": MAX_SYMBOLS}
 
 
 class ArtefactError(ValueError):
@@ -71,9 +76,15 @@ def write_artefact(model: CompiledModel, path: Path) -> str:
     tensors["mel_mean"] = model.mel_mean.contiguous()
     tensors["mel_variance"] = model.mel_variance.contiguous()
     tensors["sentencepiece"] = torch.frombuffer(bytearray(model.tokenizer.model), dtype=torch.uint8)
+    if model.ngram is not None:
+        tensors["ngram"] = torch.frombuffer(bytearray(model.ngram.binary), dtype=torch.uint8)
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
+        "target": model.target,
+        "architecture": architecture_name(model.config),
+        "symbols_per_step": SYMBOLS_PER_STEP,
+        "ngram_scale_factor": None if model.ngram is None else model.ngram.scale_factor,
         "model_version": model.version,
         "needed_bitstream": model.needed_bitstream,
         "rnnt_config": model.config.model_dump(mode="json"),
@@ -95,9 +106,24 @@ def read_artefact(path: Path, precision: Precision = "int8") -> CompiledModel:
     except (SafetensorError, json.JSONDecodeError) as error:
         raise ArtefactError(f"{path} is damaged ({error}); compile it again with `gharial compile`") from error
     try:
-        return _Reader(tensors, precision).model(header, file_digest(path))
+        return _Reader(tensors, precision).model(_checked(header), file_digest(path))
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}; compile it again with `gharial compile`") from error
+
+
+def _checked(header: object) -> dict[str, Any]:
+    """The header, once it says what this program can run."""
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ArtefactError(f"the header does not say it is a {FORMAT}")
+    if header.get("format_version") != FORMAT_VERSION:
+        raise ArtefactError(f"format version {header.get('format_version')}, this program reads {FORMAT_VERSION}")
+    # Artefacts of the first release name neither target nor limits; theirs were these.
+    if (target := header.setdefault("target", "cpu")) not in TARGETS:
+        raise ArtefactError(f"compiled for target {target!r}, this program runs {' and '.join(TARGETS)}")
+    limits = header.get("symbols_per_step", SYMBOLS_PER_STEP)
+    if limits != SYMBOLS_PER_STEP:
+        raise ArtefactError(f"compiled for {limits} symbols per step, this program decodes with {SYMBOLS_PER_STEP}")
+    return header
 
 
 @dataclass(frozen=True)
@@ -106,15 +132,13 @@ class _Reader:
     precision: Precision
 
     def model(self, header: dict[str, Any], digest: str) -> CompiledModel:
-        if header.get("format") != FORMAT:
-            raise ArtefactError(f"the header does not say it is a {FORMAT}")
-        if header.get("format_version") != FORMAT_VERSION:
-            raise ArtefactError(f"format version {header.get('format_version')}, this program reads {FORMAT_VERSION}")
         try:
             config = RnntConfig.model_validate(header.get("rnnt_config"))
+            ngram = self.ngram(header.get("ngram_scale_factor"))
             tokenizer = Tokenizer(self.take("sentencepiece", torch.uint8, None).numpy().tobytes())
         except ValidationError as error:
-            raise ArtefactError(f"rnnt_config: {error.errors()[0]['msg']}") from error
+            first = error.errors()[0]
+            raise ArtefactError(f"{'.'.join(map(str, ('rnnt_config', *first['loc'])))}: {first['msg']}") from error
         except ValueError as error:
             raise ArtefactError(str(error)) from error
         if tokenizer.size != config.tokenizer.vocab_size:
@@ -130,7 +154,14 @@ class _Reader:
             version=str(header.get("model_version", "")),
             digest=digest,
             needed_bitstream=str(header.get("needed_bitstream", "")),
+            target=header["target"],
+            ngram=ngram,
         )
+
+    def ngram(self, scale_factor: float | None) -> Ngram | None:
+        if scale_factor is None:
+            return None
+        return Ngram(self.take("ngram", torch.uint8, None).numpy().tobytes(), float(scale_factor))
 
     def take(self, name: str, dtype: torch.dtype, shape: tuple[int, ...] | None) -> Tensor:
         tensor = self.tensors.get(name)

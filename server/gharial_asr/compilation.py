@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from gharial_asr.checkpoint import HardwareCheckpoint
+from gharial_asr.checkpoint import HardwareCheckpoint, Ngram
 from gharial_asr.config import RnntConfig
 from gharial_asr.inference.dense import Weight, quantise_weight
 from gharial_asr.inference.lstm import LayerWeights
@@ -15,6 +15,10 @@ from gharial_asr.inference.network import NetworkWeights, Projection
 from gharial_asr.tokenizer import Tokenizer
 
 Precision = Literal["float32", "int8"]
+
+Target = Literal["cpu", "card"]
+"""What a model is compiled for. Both run the same layout of the same int8 weights."""
+TARGETS: tuple[Target, ...] = get_args(Target)
 
 NEEDED_BITSTREAM = "1.10.0"
 """Cards with an older bitstream do not know this arrangement of the weights."""
@@ -36,16 +40,20 @@ class CompiledModel(Arithmetic):
     """A model ready for the engine.
 
     digest: sha256 in hex of the file it came from, empty for one made in memory. needed_bitstream: the oldest version
-    of a card's bitstream that runs it.
+    of a card's bitstream that runs it. ngram: the checkpoint's, if it has one.
     """
 
     tokenizer: Tokenizer
     version: str
     digest: str = ""
     needed_bitstream: str = NEEDED_BITSTREAM
+    target: Target = "cpu"
+    ngram: Ngram | None = None
 
 
-def compile_checkpoint(checkpoint: HardwareCheckpoint, precision: Precision, digest: str = "") -> CompiledModel:
+def compile_checkpoint(
+    checkpoint: HardwareCheckpoint, precision: Precision, digest: str = "", target: Target = "cpu"
+) -> CompiledModel:
     """Arranges the checkpoint's weights for the engine."""
     return CompiledModel(
         config=checkpoint.config,
@@ -56,6 +64,8 @@ def compile_checkpoint(checkpoint: HardwareCheckpoint, precision: Precision, dig
         tokenizer=checkpoint.tokenizer,
         version=checkpoint.version,
         digest=digest,
+        target=target,
+        ngram=checkpoint.ngram,
     )
 
 

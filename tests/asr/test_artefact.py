@@ -1,17 +1,22 @@
 """The compiled artefact: same tokens as the checkpoint, checked on load, mapped into memory."""
 
 import hashlib
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from gharial_asr.artefact import ArtefactError, read_artefact, write_artefact
-from gharial_asr.checkpoint import CheckpointError, save_hardware_checkpoint
-from gharial_asr.compilation import CompiledModel, compile_checkpoint, load_model
+from gharial_asr.checkpoint import CheckpointError, Ngram, save_hardware_checkpoint
+from gharial_asr.compilation import TARGETS, CompiledModel, compile_checkpoint, load_model
 from gharial_asr.inference.dense import Int8Dense, Int8Weight, quantise_weight
 from gharial_asr.offline import Transcription, transcribe
 from gharial_asr.runner import LocalRunner
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny_models import babble, tiny_checkpoint, tiny_config
 
@@ -59,9 +64,89 @@ def test_float32_arithmetic_on_an_artefact_uses_its_int8_weights(artefact: Path)
     )
 
 
-def rewrite(path: Path, **changes: torch.Tensor | None) -> None:
-    from safetensors import safe_open
+def header(path: Path) -> dict[str, Any]:
+    with safe_open(path, "pt") as file:
+        found: dict[str, Any] = json.loads(file.metadata()["gharial"])
+    return found
 
+
+def test_the_header_says_what_the_model_is_and_for_what_it_was_compiled(tmp_path: Path) -> None:
+    path = tmp_path / "m.gharial"
+    for target in TARGETS:
+        write_artefact(compile_checkpoint(tiny_checkpoint(), "int8", target=target), path)
+        told = header(path)
+        assert (told["target"], told["architecture"]) == (target, "custom")
+        assert told["symbols_per_step"]["greedy"] == 30
+        assert told["model_version"] == "1.14.0"
+        assert told["rnnt_config"]["tokenizer"]["vocab_size"] == 47
+        assert read_artefact(path).target == target
+
+
+def test_targets_differ_in_the_header_alone(tmp_path: Path) -> None:
+    files = []
+    for target in TARGETS:
+        write_artefact(compile_checkpoint(tiny_checkpoint(), "int8", target=target), tmp_path / target)
+        files.append(load_file(tmp_path / target))
+    assert files[0].keys() == files[1].keys()
+    assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
+
+
+def test_an_artefact_of_the_first_release_without_target_and_limits_is_read(artefact: Path) -> None:
+    retell(artefact, target=None, architecture=None, symbols_per_step=None, ngram_scale_factor=None)
+    assert read_artefact(artefact).target == "cpu"
+
+
+def test_the_checkpoints_n_gram_is_in_the_artefact(tmp_path: Path) -> None:
+    ngram = Ngram(bytes(range(256)), 0.05)
+    write_artefact(compile_checkpoint(replace(tiny_checkpoint(), ngram=ngram), "int8"), tmp_path / "m.gharial")
+    assert read_artefact(tmp_path / "m.gharial").ngram == ngram
+    assert decode(read_artefact(tmp_path / "m.gharial")).tokens
+
+
+def test_weights_lie_in_the_mapped_file(artefact: Path) -> None:
+    embedding = read_artefact(artefact).weights.embedding
+    assert isinstance(embedding, Int8Weight)
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    ranges = [line.split()[0].split("-") for line in lines if line.endswith(str(artefact))]
+    address = embedding.values.data_ptr()
+    assert any(int(start, 16) <= address < int(end, 16) for start, end in ranges)
+
+
+def retell(path: Path, **changes: object) -> None:
+    """Changes fields of the header; None takes one away."""
+    told = header(path) | changes
+    told = {key: value for key, value in told.items() if value is not None}
+    save_file(load_file(path), path, {"gharial": json.dumps(told)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "other"}, "the header does not say it is a gharial-artefact"),
+        ({"format_version": 99}, "format version 99, this program reads 1"),
+        ({"target": "cuda"}, "compiled for target 'cuda', this program runs cpu and card"),
+        ({"symbols_per_step": {"greedy": 5}}, "compiled for {'greedy': 5} symbols per step, this program decodes with"),
+        ({"rnnt_config": None}, "rnnt_config: Input should be"),
+        ({"rnnt_config": {"rnnt": {}}}, "rnnt_config.rnnt.enc_n_hid: Field required"),
+        ({"ngram_scale_factor": 0.1}, "ngram is missing"),
+    ],
+)
+def test_a_bad_header_is_refused_with_the_fault_and_the_remedy(
+    artefact: Path, changes: dict[str, object], message: str
+) -> None:
+    retell(artefact, **changes)
+    with pytest.raises(ArtefactError, match=rf"tiny\.gharial: {re.escape(message)}.*; compile it again"):
+        read_artefact(artefact)
+
+
+def test_a_safetensors_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    for metadata in (None, {"gharial": "[]"}, {"gharial": "{"}):
+        save_file({"a": torch.zeros(2)}, tmp_path / "other.gharial", metadata)
+        with pytest.raises(ArtefactError, match=r"other\.gharial.*compile it again"):
+            read_artefact(tmp_path / "other.gharial")
+
+
+def rewrite(path: Path, **changes: torch.Tensor | None) -> None:
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
     tensors = load_file(path)

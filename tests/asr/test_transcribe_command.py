@@ -54,6 +54,19 @@ def test_a_compiled_checkpoint_gives_the_same_transcript(
     assert shown[0].strip()
 
 
+def test_compiling_for_a_card_says_so_and_for_what_does_not_exist_yet_is_refused(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "tiny.gharial"
+    assert main(["compile", str(checkpoint), "--target", "card", "-o", str(output), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["target"], told["architecture"], told["version"]) == ("card", "custom", "1.14.0")
+    output.unlink()
+    assert main(["compile", str(checkpoint), "--target", "cuda", "-o", str(output)]) == 1
+    assert "nothing of ours runs on cuda yet" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_a_missing_file_is_named(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["transcribe", "/nowhere.wav", "--checkpoint", str(checkpoint)]) == 1
     assert "no such file: /nowhere.wav" in capsys.readouterr().err

@@ -4,25 +4,37 @@ import argparse
 import json
 from pathlib import Path
 
+from gharial_asr.architectures import architecture_name
 from gharial_asr.artefact import write_artefact
 from gharial_asr.checkpoint import load_hardware_checkpoint
-from gharial_asr.compilation import compile_checkpoint
+from gharial_asr.compilation import TARGETS, compile_checkpoint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="hardware checkpoint (.pt)")
+    parser.add_argument(
+        "--target", choices=["cpu", "cuda", "card"], default="cpu", help="what will run it (%(default)s)"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="artefact to write (.gharial)")
     parser.add_argument("--json", action="store_true", help="say the result as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compiles and says the digest."""
-    model = compile_checkpoint(load_hardware_checkpoint(arguments.checkpoint), "int8")
+    """Compiles and says the digest. Raises ValueError, OSError."""
+    target = next((known for known in TARGETS if known == arguments.target), None)
+    if target is None:
+        raise ValueError(
+            f"nothing of ours runs on {arguments.target} yet, so there is no layout of weights for it; "
+            f"compile for {' or '.join(TARGETS)}"
+        )
+    model = compile_checkpoint(load_hardware_checkpoint(arguments.checkpoint), "int8", target=target)
     digest = write_artefact(model, arguments.output)
     size = arguments.output.stat().st_size
+    architecture = architecture_name(model.config)
     if arguments.json:
-        print(json.dumps({"artefact": str(arguments.output), "sha256": digest, "bytes": size}))
+        told = {"artefact": str(arguments.output), "sha256": digest, "bytes": size}
+        print(json.dumps(told | {"target": target, "architecture": architecture, "version": model.version}))
     else:
-        print(f"{arguments.output}: {size / 1e6:.1f} MB, sha256 {digest}")
+        print(f"{arguments.output}: {architecture} for {target}, {size / 1e6:.1f} MB, sha256 {digest}")
     return 0
