@@ -39,11 +39,20 @@ def run(arguments: argparse.Namespace) -> int:
         cluster.down()
         print(f"The cluster {cluster.name} is down.")
     elif arguments.action == "kubectl":
-        program = str(Binaries.default().ensure("kubectl")["kubectl"])
-        os.execv(program, [program, f"--kubeconfig={cluster.kubeconfig}", *arguments.words])
+        run_kubectl(cluster, arguments.words)
     else:
         return show_status(cluster, arguments.json)
     return 0
+
+
+def run_kubectl(cluster: Cluster, words: list[str]) -> None:
+    """Becomes kubectl. Raises RuntimeError when the cluster is down."""
+    if not cluster.kubeconfig.exists():
+        raise RuntimeError(f"the cluster {cluster.name} is down; start it with `gharial cluster up` or `make demo`")
+    program = str(Binaries.default().ensure("kubectl")["kubectl"])
+    # What comes before kubectl's own words is ours: some versions of argparse leave the -- in.
+    words = words[1:] if words[:1] == ["--"] else words
+    os.execv(program, [program, f"--kubeconfig={cluster.kubeconfig}", *words])
 
 
 def show_status(cluster: Cluster, as_json: bool) -> int:

@@ -58,10 +58,17 @@ def test_status_says_that_everything_is_up_for_people_and_for_machines(cluster: 
     assert all(node in done.stdout for node in NODES)
 
 
-def test_kubectl_reaches_the_cluster_with_its_own_kubeconfig(cluster: Cluster) -> None:
-    words = gharial("kubectl", "--name", cluster.name, "get", "nodes", "--output=name")
+@pytest.mark.parametrize("separator", [[], ["--"]])
+def test_kubectl_reaches_the_cluster_with_its_own_kubeconfig(cluster: Cluster, separator: list[str]) -> None:
+    words = gharial("kubectl", "--name", cluster.name, *separator, "get", "nodes", "--output=name")
     done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=True)
     assert done.stdout.split() == [f"node/{node}" for node in NODES]
+
+
+def test_kubectl_on_a_cluster_that_is_down_says_how_to_start_it() -> None:
+    words = gharial("kubectl", "--name", "never-started", "get", "nodes")
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "gharial cluster up" in done.stderr
 
 
 def test_the_gateway_class_is_accepted_and_dynamic_resource_allocation_is_served(cluster: Cluster) -> None:
