@@ -2,7 +2,11 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +113,28 @@ def test_an_exported_run_is_a_hardware_checkpoint_whose_error_rate_can_be_measur
     assert all(row["wer"] >= 0 for row in report["sets"])
     assert main(["validate", "--checkpoint", str(model), *sets[:2], "--examples", "1"]) == 0
     assert "said:" in capsys.readouterr().out
+
+
+def test_a_run_that_is_told_to_end_leaves_no_worker_behind(tmp_path: Path, corpora: Path, recipe: Path) -> None:
+    words = ["--recipe", str(recipe), "--corpora", str(corpora), "--output", str(tmp_path / "run"), "--minutes", "5"]
+    environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    run = subprocess.Popen([sys.executable, "-m", "gharial_cli", "train", *words], env=environment)
+
+    def workers() -> list[str]:
+        found = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+        return found.read_text().split() if found.exists() else []
+
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / "log.jsonl").exists():
+        assert time.monotonic() < deadline and run.poll() is None
+        time.sleep(0.1)
+    begun = workers()
+    assert len(begun) >= 2
+    run.terminate()
+    assert run.wait(30) == 143
+    while any(Path(f"/proc/{worker}").exists() for worker in begun):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_another_run_takes_over_weights_tokenizer_and_statistics(trained: Path, corpora: Path, recipe: Path) -> None:

@@ -1,6 +1,8 @@
 """`gharial train`: trains a model from prepared corpora."""
 
 import argparse
+import signal
+import sys
 from pathlib import Path
 
 from gharial_training.fitting.recipe import load_recipe
@@ -24,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe)
     minutes = recipe.schedule.minutes if arguments.minutes is None else arguments.minutes
     folder = RunFolder(arguments.output)
+    # Python's own answer to SIGTERM would leave the workers behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     train(recipe, arguments.corpora, folder, minutes, arguments.workers, arguments.resume, arguments.start_from)
     print(f"done; export with: gharial export --checkpoint {folder.last} --output MODEL.pt")
     return 0

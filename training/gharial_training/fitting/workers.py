@@ -100,4 +100,5 @@ def train(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as meeting:
         arguments = (recipe, root, folder, minutes, workers, resume, start_from, f"{meeting}/meeting")
-        multiprocessing.spawn(run_worker, arguments, nprocs=workers)  # type: ignore[attr-defined, no-untyped-call]
+        # Daemons end with this process.
+        multiprocessing.spawn(run_worker, arguments, nprocs=workers, daemon=True)  # type: ignore[attr-defined, no-untyped-call]
