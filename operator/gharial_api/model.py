@@ -78,16 +78,11 @@ class Decoding(ApiModel):
                 "spec.decoding.beamWidth is for decoder beam: remove it, or set decoder: beam",
                 field_path=".beamWidth",
             ),
-            # The two rules below go when the server learns what they refuse.
+            # The rule below goes when the server learns what it refuses.
             cel(
                 "self.decoder == 'greedy'",
                 "spec.decoding.decoder: this release decodes greedy only; set decoder: greedy",
                 field_path=".decoder",
-            ),
-            cel(
-                "!self.stateResets",
-                "spec.decoding.stateResets: this release has no state resets; set stateResets: false",
-                field_path=".stateResets",
             ),
         )
     )

@@ -4,57 +4,28 @@ Every stream has two slots of the runner behind, its lanes; outside of overlaps 
 runs is drawn in docs/reference/decoding-resets.md. Shapes: B streams of a batch, R rows of the runner behind, S slots.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gharial_asr.decoding.expecting import Expecting
 from gharial_asr.decoding.lane_words import Vocabulary
+from gharial_asr.decoding.passage import LaneSaid, Passage
 from gharial_asr.decoding.seam import Seam
-from gharial_asr.emissions import NO_TOKENS, Emissions, Hypothesis, Row, Tokens
+from gharial_asr.emissions import Emissions, Row
 from gharial_asr.resets import ResetSteps
 from gharial_asr.runner import Batch, Runner
 from gharial_asr.state import StaleSlotError
 
 
 @dataclass
-class _Lane:
-    """What one lane has said: settled runs, and its hypotheses for what is not settled."""
-
-    settled: list[Tokens] = field(default_factory=list)
-    hypotheses: tuple[Hypothesis, ...] = ()
-
-    def add(self, row: Row) -> None:
-        self.settled.append(row.settled)
-        self.hypotheses = row.hypotheses
-
-    @property
-    def tokens(self) -> Tokens:
-        return sum(self.settled, NO_TOKENS)
-
-    @property
-    def best(self) -> Hypothesis:
-        return self.hypotheses[0] if self.hypotheses else Hypothesis(0.0, NO_TOKENS)
-
-
-@dataclass
 class _Overlap:
-    """A stream from the beginning of an overlap until nothing of the old lane is expected of the new one.
-
-    From the seam on: said is what the old lane has said since the overlap began, unsent the part of it that was not
-    settled.
-    """
+    """A stream with two lanes: where the new one began, and what each of them has said since."""
 
     start: int
-    seam: int
-    old: _Lane = field(default_factory=_Lane)
-    new: _Lane = field(default_factory=_Lane)
-    said: Tokens = NO_TOKENS
-    unsent: Tokens = NO_TOKENS
-    expecting: Expecting | None = None
+    old: LaneSaid = field(default_factory=LaneSaid)
+    new: LaneSaid = field(default_factory=LaneSaid)
 
 
 class LaneRunner:
@@ -72,6 +43,7 @@ class LaneRunner:
         self._lane_S = np.zeros(self._slots, np.int64)
         self._score_S = np.zeros(self._slots)
         self._overlaps: dict[int, _Overlap] = {}
+        self._passages: dict[int, Passage] = {}
 
     @property
     def slots(self) -> int:
@@ -91,6 +63,7 @@ class LaneRunner:
     def free(self, slot: int) -> None:
         self._generations_S[slot] = 0
         self._overlaps.pop(slot, None)
+        self._passages.pop(slot, None)
         for lane in (0, 1):
             self._runner.free(slot + lane * self._slots)
 
@@ -100,23 +73,28 @@ class LaneRunner:
     def step(self, batch: Batch) -> Emissions:
         slots_B = batch.slots.astype(np.int64)
         self._check(slots_B, batch.generations)
-        age_B = self._frame_S[slots_B] - self._began_S[slots_B]
+        for slot in slots_B[self._age(slots_B) == self._steps.segment].tolist():
+            self._end_lane(slot)
+        age_B = self._age(slots_B)
         for slot in slots_B[age_B == self._steps.stride].tolist():
             self._begin_overlap(slot)
-        for slot in slots_B[age_B == self._steps.segment].tolist():
-            self._end_lane(slot)
-        both_B = (age_B >= self._steps.stride) & (age_B < self._steps.segment)
+        both_B = age_B >= self._steps.stride
         emissions = self._run(batch, slots_B, both_B)
         self._frame_S[slots_B] += 1
-        if not both_B.any() and self._overlaps.keys().isdisjoint(slots_B.tolist()):
+        if not both_B.any() and self._passages.keys().isdisjoint(slots_B.tolist()):
             return emissions
         rows = emissions.rows()
         others = iter(rows[len(slots_B) :])
-        sent: list[Row] = []
-        for slot, row, both in zip(slots_B.tolist(), rows[: len(slots_B)], both_B.tolist(), strict=True):
-            other = next(others) if both else None
-            sent.append(self._seen(slot, row, other) if slot in self._overlaps else row)
-        return Emissions.of_rows(sent)
+        return Emissions.of_rows(
+            [
+                self._sent(slot, row, next(others) if both else None)
+                for slot, row, both in zip(slots_B.tolist(), rows, both_B.tolist(), strict=False)
+            ]
+        )
+
+    def _age(self, slots_B: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Steps that the sending lanes of some slots have made."""
+        return self._frame_S[slots_B] - self._began_S[slots_B]
 
     def _check(self, slots_B: NDArray[np.int64], generations_B: NDArray[np.uint32]) -> None:
         known_B = (slots_B >= 0) & (slots_B < self._slots) & (generations_B != 0)
@@ -146,52 +124,28 @@ class LaneRunner:
         """A fresh lane begins beside the live one."""
         other = slot + (1 - int(self._lane_S[slot])) * self._slots
         self._runner.open(other, int(self._generations_S[slot]))
-        start = int(self._frame_S[slot])
-        self._overlaps[slot] = _Overlap(start, start + self._steps.overlap)
+        self._overlaps[slot] = _Overlap(int(self._frame_S[slot]))
 
     def _end_lane(self, slot: int) -> None:
         """The seam: the old lane's best hypothesis stands, and the new lane goes on."""
-        overlap = self._overlaps[slot]
-        overlap.unsent = overlap.old.best.tokens
-        overlap.said = overlap.old.tokens + overlap.unsent
+        overlap = self._overlaps.pop(slot)
+        old, new = overlap.old, overlap.new
+        seam = Seam(self._vocabulary, overlap.start, int(self._frame_S[slot]), old.tokens + old.best.tokens)
+        self._passages[slot] = Passage(seam, old.best.tokens, new)
         self._runner.free(slot + int(self._lane_S[slot]) * self._slots)
         self._lane_S[slot] = 1 - self._lane_S[slot]
         self._began_S[slot] = overlap.start
-        self._score_S[slot] = overlap.old.best.score - overlap.new.best.score
+        self._score_S[slot] = old.best.score - new.best.score
 
-    def _seen(self, slot: int, row: Row, other: Row | None) -> Row:
-        """What is sent of a step of a stream at a seam. other: of its new lane, as long as there are two."""
-        overlap = self._overlaps[slot]
+    def _sent(self, slot: int, row: Row, other: Row | None) -> Row:
+        """What is sent of a step of a stream's lane; other: of its new lane, when there are two."""
+        passage = self._passages.get(slot)
+        if passage is not None:
+            row = passage.send(row, int(self._frame_S[slot]) - 1)
+            if passage.over:
+                del self._passages[slot]
         if other is not None:
+            overlap = self._overlaps[slot]
             overlap.old.add(row)
             overlap.new.add(other)
-            return row
-        frame = int(self._frame_S[slot]) - 1
-        unsent, overlap.unsent = overlap.unsent, NO_TOKENS
-        if overlap.expecting is not None:
-            sent, overlap.expecting = overlap.expecting.take(row.settled, frame)
-        else:
-            overlap.new.add(row)
-            if any(min(each.tokens.frames, default=overlap.seam) < overlap.seam for each in row.hypotheses):
-                # The seam is where it is only once the new lane has settled what it said before it.
-                return Row(unsent, tuple(self._joined(overlap, each, frame) for each in row.hypotheses))
-            sent, overlap.expecting = self._join(overlap, overlap.new.tokens, frame)
-        expecting = overlap.expecting
-        if expecting.over:
-            del self._overlaps[slot]
-        return Row(
-            unsent + sent,
-            tuple(Hypothesis(each.score, expecting.take(each.tokens, frame)[0]) for each in row.hypotheses),
-        )
-
-    def _join(self, overlap: _Overlap, new: Tokens, frame: int) -> tuple[Tokens, Expecting]:
-        """What is sent of all that the new lane has said, and what is expected after it."""
-        before = bisect_left(new.frames, overlap.seam)
-        seam = Seam(self._vocabulary, overlap.start, overlap.seam, overlap.said)
-        sent, expecting = seam.join(new.part(0, before))
-        more, expecting = expecting.take(new.part(before, len(new.tokens)), frame)
-        return sent + more, expecting
-
-    def _joined(self, overlap: _Overlap, hypothesis: Hypothesis, frame: int) -> Hypothesis:
-        sent, _ = self._join(overlap, overlap.new.tokens + hypothesis.tokens, frame)
-        return Hypothesis(hypothesis.score, sent)
+        return row

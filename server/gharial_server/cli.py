@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from gharial_asr.cli.recognition_options import add_recognition_arguments, recognition_of
 from gharial_wire.models import ModelIdentity
 
 from gharial_server import logs
@@ -30,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     engine.add_argument("--capacity", type=int, metavar="N", help="streams at most (default: what the backend can do)")
     engine.add_argument("--threads", type=int, default=d.threads, metavar="N", help="for arithmetic (%(default)s)")
 
+    add_recognition_arguments(parser)
+
     streams = parser.add_argument_group("streams")
     streams.add_argument("--host", default=d.host, help="address to listen on (%(default)s)")
     streams.add_argument("--port", type=int, default=d.port, help="streams, /asr/v0.1/stream (%(default)s)")
@@ -51,8 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_level)
     given = vars(arguments)
     identity = ModelIdentity(given["name"], given["version"], given["language"])
-    names = Settings.__dataclass_fields__.keys() - {"identity", "write_timeout"}
+    names = Settings.__dataclass_fields__.keys() - {"identity", "recognition", "write_timeout"}
     with explain():
-        settings = Settings(identity=identity, **{name: given[name] for name in names})
+        settings = Settings(
+            identity=identity, recognition=recognition_of(arguments), **{name: given[name] for name in names}
+        )
         asyncio.run(serve(settings))
     return 0

@@ -37,6 +37,7 @@ def load_engine(settings: Settings, observer: Observer) -> Engine:
         capacity=settings.capacity,
         threads=settings.threads,
         card_socket=_card_socket(settings.backend),
+        recognition=settings.recognition,
     )
     return build_engine(settings.backend, backend, identity.name, identity.version, identity.language, observer)
 

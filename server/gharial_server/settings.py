@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gharial_asr.recognition import PLAIN, Recognition
 from gharial_wire.models import ModelIdentity
 
 BACKENDS = ("cpu", "card", "null")
@@ -23,6 +24,7 @@ class Settings:
     cache: Path = field(default_factory=default_cache)
     backend: str = "cpu"
     identity: ModelIdentity = field(default_factory=ModelIdentity)
+    recognition: Recognition = PLAIN
     host: str = "0.0.0.0"
     port: int = 3030
     http_port: int = 8080

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 from gharial_asr.emissions import Emissions
+from gharial_asr.recognition import Recognition
 from gharial_asr.runner import Batch, Runner
 
 from gharial_simcard.hardware import SimulatedCard
@@ -76,6 +77,6 @@ class CardCompute:
                 self._host.stop()
             self._up = False
 
-    def _load(self, path: Path, slots: int) -> tuple[Runner, str]:
-        runner, needed = load_runner(path, slots)
+    def _load(self, path: Path, slots: int, recognition: Recognition) -> tuple[Runner, str]:
+        runner, needed = load_runner(path, slots, recognition)
         return HangingRunner(runner, self._rights.awake), needed

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import torch
 from gharial_asr.artefact import read_artefact
-from gharial_asr.runner import LocalRunner, Runner
+from gharial_asr.building import build_runner
+from gharial_asr.recognition import Recognition
+from gharial_asr.runner import Runner
 from gharial_wire.card_channel import CardChannel
 
 from gharial_simcard.session import CardFacts, LoadRunner, Session
@@ -21,11 +23,12 @@ from gharial_simcard.session import CardFacts, LoadRunner, Session
 log = logging.getLogger(__name__)
 
 
-def load_runner(path: Path, slots: int) -> tuple[Runner, str]:
-    """The artefact on one core of this machine: cards do not steal from each other. Raises ArtefactError."""
+def load_runner(path: Path, slots: int, recognition: Recognition) -> tuple[Runner, str]:
+    """The artefact on one core of this machine: cards do not steal from each other. Raises ArtefactError, and
+    ValueError when the settings do not fit it."""
     torch.set_num_threads(1)
     model = read_artefact(path)
-    return LocalRunner(model, slots), model.needed_bitstream
+    return build_runner(model, slots, recognition), model.needed_bitstream
 
 
 class CardHost:

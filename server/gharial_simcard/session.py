@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from gharial_asr.artefact import ArtefactError
 from gharial_asr.emissions import Runs
+from gharial_asr.recognition import Recognition
 from gharial_asr.runner import Batch, Runner
 from gharial_asr.state import StaleSlotError
 from gharial_wire.card_channel import CardChannel
@@ -65,8 +66,9 @@ class CardFacts(Protocol):
         """The number of open slots has changed."""
 
 
-LoadRunner = Callable[[Path, int], tuple[Runner, str]]
-"""From an artefact's file and a number of slots to a runner and the bitstream version that the artefact needs."""
+LoadRunner = Callable[[Path, int, Recognition], tuple[Runner, str]]
+"""From an artefact's file, a number of slots and how streams are decoded, to
+a runner and the bitstream version that the artefact needs."""
 
 
 class Card(Protocol):
@@ -161,7 +163,7 @@ class Session:
             self._offer = offer
             self._upload_file.unlink(missing_ok=True)
             return Wanted()
-        return self._load(path, offer.slots)
+        return self._load(path, offer)
 
     @property
     def _upload_file(self) -> Path:
@@ -188,15 +190,20 @@ class Session:
         path.rename(self._host.cache / f"{digest}.gharial")
         return Done()
 
-    def _load(self, path: Path, slots: int) -> Loaded:
+    def _load(self, path: Path, offer: Offer) -> Loaded:
         capacity = self._host.facts.capacity
-        if slots > capacity:
-            raise CardError(Code.FULL, f"{slots} streams are wanted, the card carries {capacity}; lower --capacity")
+        if offer.slots > capacity:
+            raise CardError(
+                Code.FULL, f"{offer.slots} streams are wanted, the card carries {capacity}; lower --capacity"
+            )
         try:
-            runner, needed = self._host.load(path, slots or capacity)
+            recognition = Recognition.from_json(offer.recognition)
+            runner, needed = self._host.load(path, offer.slots or capacity, recognition)
         except ArtefactError as error:
             path.unlink(missing_ok=True)
             raise CardError(Code.ARTEFACT_BAD, str(error)) from error
+        except ValueError as error:
+            raise CardError(Code.FAILED, str(error)) from error
         self._host.facts.admit(needed)
         self._runner, self._needed_bitstream = runner, needed
         self._open.clear()

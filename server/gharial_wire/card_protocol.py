@@ -93,12 +93,14 @@ class Welcome(Message):
 
 @dataclass(frozen=True)
 class Offer(Message):
-    """An artefact: sha256 of its bytes in hex, their number, and the slots wanted (0: as many as there are)."""
+    """An artefact: sha256 of its bytes in hex, their number, the slots wanted (0: as many as there are), and how
+    streams are decoded (JSON)."""
 
-    TYPE, LAYOUT = 3, "text u64 u32"
+    TYPE, LAYOUT = 3, "text u64 u32 text"
     digest: str
     size: int
     slots: int
+    recognition: str = "{}"
 
 
 @dataclass(frozen=True)

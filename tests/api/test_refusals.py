@@ -87,10 +87,6 @@ BAD_MODELS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         model(decoding={"decoder": "beam"}),
         ("spec.decoding.decoder", "set decoder: greedy"),
     ),
-    "state resets, which this release lacks": (
-        model(decoding={"stateResets": True}),
-        ("spec.decoding.stateResets", "set stateResets: false"),
-    ),
     "beam width for greedy decoding": (
         model(decoding={"decoder": "greedy", "beamWidth": 4}),
         ("spec.decoding.beamWidth", "set decoder: beam"),

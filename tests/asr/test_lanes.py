@@ -117,3 +117,11 @@ def test_a_quarter_of_all_rows_is_the_price_of_the_documented_lengths() -> None:
 def test_lengths_that_cannot_be_are_refused_with_some_that_can(settings: ResetSettings, remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):
         settings.steps(0.06)
+
+
+def test_overlaps_may_follow_each_other_without_a_gap() -> None:
+    compiled = model()
+    runner = with_resets(compiled, 1, ResetSteps(segment=40, overlap=20))
+    rows = decode(runner, {0: babble(12, seed=6)})[0]
+    assert len(rows) == 200
+    assert frames(rows) == sorted(frames(rows))

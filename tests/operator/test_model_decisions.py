@@ -151,6 +151,13 @@ def test_pods_are_confined_and_get_the_time_to_drain() -> None:
     assert words[words.index("--capacity") + 1] == "16"
     assert words[words.index("--backend") + 1] == "card"
     assert words[words.index("--drain-timeout") + 1] == "100"
+    assert "--state-resets" not in words
+
+
+def test_state_resets_reach_the_server() -> None:
+    resetting = a_model(decoding={"stateResets": True})
+    pod = build_deployment(resetting, a_pool(), 16, CONFIG)["spec"]["template"]["spec"]
+    assert "--state-resets" in pod["containers"][0]["args"]
 
 
 def test_a_gpu_pod_asks_for_one_gpu() -> None:

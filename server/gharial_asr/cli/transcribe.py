@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 
 from gharial_asr.audio import read_audio
+from gharial_asr.building import build_runner
+from gharial_asr.cli.recognition_options import add_recognition_arguments, recognition_of
 from gharial_asr.compilation import load_model
 from gharial_asr.offline import Transcription, transcribe
-from gharial_asr.runner import LocalRunner
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--together", type=int, default=8, metavar="N", help="files decoded side by side (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object per file and line")
+    add_recognition_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     if missing:
         raise OSError(f"no such file: {', '.join(missing)}")
     model = load_model(arguments.checkpoint, arguments.precision)
-    runner = LocalRunner(model, min(arguments.together, len(files)))
+    runner = build_runner(model, min(arguments.together, len(files)), recognition_of(arguments))
     progress = _Progress()
     done: dict[int, Transcription] = {}
     printed = 0

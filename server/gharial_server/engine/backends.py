@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from gharial_asr.recognition import PLAIN, Recognition
 from gharial_asr.runner import Runner
 
 from gharial_server.engine.interface import SAMPLE_RATE
@@ -16,12 +17,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BackendSettings:
-    """model: checkpoint or artefact. capacity None: what the backend can do. card_socket: of a claimed card."""
+    """model: checkpoint or artefact. capacity None: what the backend can do. card_socket: of a claimed card.
+    recognition: how streams are decoded."""
 
     model: Path
     capacity: int | None = None
     threads: int = 1
     card_socket: Path | None = None
+    recognition: Recognition = PLAIN
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ Backend = Callable[[BackendSettings], Loaded]
 def cpu(settings: BackendSettings) -> Loaded:
     """int8 on this machine's processor. Without a capacity, takes a second to measure what it carries."""
     import torch
+    from gharial_asr.building import with_recognition
     from gharial_asr.compilation import load_model
     from gharial_asr.runner import LocalRunner
 
@@ -46,12 +50,13 @@ def cpu(settings: BackendSettings) -> Loaded:
 
     torch.set_num_threads(settings.threads)
     model = load_model(settings.model, "int8")
-    runner = LocalRunner(model, settings.capacity or LARGE)
-    if settings.capacity is None:
-        capacity = measure_capacity(runner, runner.step_samples / SAMPLE_RATE)
+    runner, capacity = LocalRunner(model, 1), settings.capacity
+    if capacity is None:
+        seconds = runner.step_samples / SAMPLE_RATE
+        rows = settings.recognition.rows_per_stream(seconds)
+        capacity = max(1, int(measure_capacity(runner.with_slots(LARGE), seconds) / rows))
         log.info("this processor carries %d streams in real time", capacity)
-        runner = runner.with_slots(capacity)
-    return Loaded(runner, model.tokenizer.pieces, model.digest)
+    return Loaded(with_recognition(runner, model, capacity, settings.recognition), model.tokenizer.pieces, model.digest)
 
 
 def card(settings: BackendSettings) -> Loaded:
@@ -62,7 +67,7 @@ def card(settings: BackendSettings) -> Loaded:
 
     if settings.card_socket is None:
         raise ValueError("no card: set GHARIAL_CARD_SOCKET, as a claimed card's device does, to the card's socket")
-    runner = CardRunner(settings.card_socket, settings.model, settings.capacity)
+    runner = CardRunner(settings.card_socket, settings.model, settings.capacity, settings.recognition)
     return Loaded(runner, read_artefact(settings.model).tokenizer.pieces, runner.digest)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from gharial_asr.artefact import file_digest, looks_like_artefact
 from gharial_asr.emissions import Emissions, Runs
+from gharial_asr.recognition import PLAIN, Recognition
 from gharial_asr.runner import Batch
 from gharial_wire import card_protocol as wire
 from gharial_wire.card_channel import CardChannel
@@ -17,7 +18,7 @@ LOADING_SECONDS = 120.0
 class CardRunner:
     """Implements `Runner` on a card. Raises CardError for refusals, OSError when the card is lost."""
 
-    def __init__(self, socket_path: Path, artefact: Path, slots: int | None) -> None:
+    def __init__(self, socket_path: Path, artefact: Path, slots: int | None, recognition: Recognition = PLAIN) -> None:
         """Takes the card, sends it the artefact if it does not have it. slots None: as many as the card carries."""
         if not looks_like_artefact(artefact):
             raise ValueError(
@@ -27,7 +28,7 @@ class CardRunner:
         self._channel = CardChannel.connect(socket_path, LOADING_SECONDS)
         try:
             self.card = self._channel.hello("gharial serve")
-            loaded = self._load(artefact, slots or 0)
+            loaded = self._load(artefact, slots or 0, recognition)
         except (OSError, wire.CardError):
             self._channel.close()
             raise
@@ -65,8 +66,8 @@ class CardRunner:
     def close(self) -> None:
         self._channel.close()
 
-    def _load(self, artefact: Path, slots: int) -> wire.Loaded:
-        offer = wire.Offer(self.digest, artefact.stat().st_size, slots)
+    def _load(self, artefact: Path, slots: int, recognition: Recognition) -> wire.Loaded:
+        offer = wire.Offer(self.digest, artefact.stat().st_size, slots, recognition.to_json())
         answer: wire.Message = self._channel.ask(offer, wire.Loaded, wire.Wanted)
         if isinstance(answer, wire.Loaded):
             return answer

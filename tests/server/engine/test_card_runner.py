@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 from cards import TestCard
-from gharial_asr.artefact import write_artefact
+from gharial_asr.artefact import file_digest, write_artefact
 from gharial_asr.compilation import compile_checkpoint
+from gharial_asr.recognition import PLAIN, Recognition
+from gharial_asr.resets import ResetSettings
 from gharial_server.engine.backends import BackendSettings
 from gharial_server.engine.build import build_engine
 from gharial_server.engine.card import CardRunner
 from gharial_server.engine.interface import Answer, Engine, Event, Failed, Stream
 from gharial_simcard.host import CardHost
-from gharial_wire.card_protocol import CardError, Code
+from gharial_wire.card_channel import CardChannel
+from gharial_wire.card_protocol import CardError, Code, Offer, Wanted
 from tiny_models import babble, tiny_checkpoint
 
 PATIENCE = 60.0
@@ -60,8 +63,14 @@ def recognise(engine: Engine, seconds: float = 4.0) -> list[Event]:
     return answers
 
 
-def engine_on(backend: str, model: Path, socket_path: Path | None = None, capacity: int | None = 4) -> Engine:
-    settings = BackendSettings(model, capacity, card_socket=socket_path)
+def engine_on(
+    backend: str,
+    model: Path,
+    socket_path: Path | None = None,
+    capacity: int | None = 4,
+    recognition: Recognition = PLAIN,
+) -> Engine:
+    settings = BackendSettings(model, capacity, card_socket=socket_path, recognition=recognition)
     return build_engine(backend, settings, "general", "v1", "en")
 
 
@@ -78,6 +87,24 @@ def test_the_engine_on_a_card_equals_the_engine_on_the_processor(artefact: Path,
     assert on_card.model.digest == on_cpu.model.digest
     on_card.stop()
     on_cpu.stop()
+
+
+def test_a_card_is_told_how_streams_are_decoded(artefact: Path, socket_path: Path) -> None:
+    resetting = Recognition(resets=ResetSettings(2.4, 1.2))
+    on_card = engine_on("card", artefact, socket_path, recognition=resetting)
+    on_cpu, plain = engine_on("cpu", artefact, recognition=resetting), engine_on("cpu", artefact)
+    assert recognise(on_card, 6.0) == recognise(on_cpu, 6.0) != recognise(plain, 6.0)
+    for engine in (on_card, on_cpu, plain):
+        engine.stop()
+
+
+def test_settings_that_a_card_does_not_know_are_refused_with_the_place(artefact: Path, socket_path: Path) -> None:
+    CardRunner(socket_path, artefact, 1).close()
+    channel = CardChannel.connect(socket_path, PATIENCE)
+    channel.hello("test")
+    with pytest.raises(CardError, match=r"FAILED: recognition settings: future: .*use releases that fit together"):
+        channel.ask(Offer(file_digest(artefact), artefact.stat().st_size, 1, '{"future": 1}'), Wanted)
+    channel.close()
 
 
 def test_the_card_says_how_many_streams_it_carries_and_reports_those_it_runs(

@@ -1,0 +1,19 @@
+"""From a model and settings to a runner."""
+
+from gharial_asr.compilation import CompiledModel
+from gharial_asr.lanes import LaneRunner
+from gharial_asr.recognition import PLAIN, Recognition
+from gharial_asr.runner import LocalRunner, Runner
+
+
+def build_runner(model: CompiledModel, slots: int, recognition: Recognition = PLAIN) -> Runner:
+    """A runner in this process. Raises ValueError when the settings do not fit the model."""
+    return with_recognition(LocalRunner(model, 1), model, slots, recognition)
+
+
+def with_recognition(plain: LocalRunner, model: CompiledModel, slots: int, recognition: Recognition) -> Runner:
+    """A runner for a number of streams on the weights that a plain one has loaded."""
+    if recognition.resets is None:
+        return plain.with_slots(slots)
+    steps = recognition.resets.steps(plain.step_samples / model.config.input_val.filterbank_features.sample_rate)
+    return LaneRunner(plain.with_slots(2 * slots), model.tokenizer.pieces, steps)
