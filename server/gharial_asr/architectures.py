@@ -32,6 +32,9 @@ ARCHITECTURES: dict[str, RnntConfig] = {
     ),
 }  # fmt: skip
 
+# Text of a random model's tokens, with a number behind: two of three begin a word.
+PIECES = (" word", " of", "s")
+
 
 def architecture_name(config: RnntConfig) -> str:
     """testing, base or large where sizes and vocabulary are theirs, else custom."""
@@ -58,4 +61,5 @@ def random_model(config: RnntConfig, precision: Precision, seed: int = 0) -> Ari
         weights=compile_weights(config, state, precision),
         mel_mean=torch.full((filters,), -9.0),
         mel_variance=torch.full((filters,), 9.0),
+        pieces=tuple(PIECES[token % len(PIECES)] + str(token) for token in range(config.blank)),
     )

@@ -150,6 +150,7 @@ class _Reader:
             weights=self.weights(config),
             mel_mean=self.take("mel_mean", torch.float32, (filters,)),
             mel_variance=self.take("mel_variance", torch.float32, (filters,)),
+            pieces=tokenizer.pieces,
             tokenizer=tokenizer,
             version=str(header.get("model_version", "")),
             digest=digest,

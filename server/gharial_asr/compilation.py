@@ -26,13 +26,15 @@ NEEDED_BITSTREAM = "1.10.0"
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What a runner needs: the network's weights and the statistics of the features (one value per mel filter)."""
+    """What a runner needs: the network's weights, the statistics of the features (one value per mel filter), and the
+    text of each token."""
 
     config: RnntConfig
     precision: Precision
     weights: NetworkWeights
     mel_mean: Tensor
     mel_variance: Tensor
+    pieces: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def compile_checkpoint(
         weights=compile_weights(checkpoint.config, checkpoint.state_dict, precision),
         mel_mean=checkpoint.mel_mean.float(),
         mel_variance=checkpoint.mel_variance.float(),
+        pieces=checkpoint.tokenizer.pieces,
         tokenizer=checkpoint.tokenizer,
         version=checkpoint.version,
         digest=digest,

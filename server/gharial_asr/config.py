@@ -121,6 +121,11 @@ class RnntConfig(_Section):
         """Samples behind one encoder output (960: 60 ms at 16 kHz)."""
         return self.frames_per_step * self.input_val.filterbank_features.hop_samples
 
+    @property
+    def step_seconds(self) -> float:
+        """Audio behind one encoder output (0.06 s)."""
+        return self.samples_per_step / self.input_val.filterbank_features.sample_rate
+
     @model_validator(mode="after")
     def _features_fit(self) -> "RnntConfig":
         features = self.input_val.filterbank_features.n_filt * self.input_val.frame_splicing.frame_stacking

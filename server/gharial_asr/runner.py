@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from gharial_asr.compilation import Arithmetic
-from gharial_asr.decoding.greedy import advance, decode_greedy
-from gharial_asr.emissions import Emissions, Runs
+from gharial_asr.decoding.build import build_decoder
+from gharial_asr.decoding.settings import GREEDY, DecoderSettings
+from gharial_asr.emissions import Emissions
 from gharial_asr.features import Features
 from gharial_asr.inference.network import Network
 from gharial_asr.state import SlotStates
@@ -57,20 +58,24 @@ class Runner(Protocol):
 class LocalRunner:
     """Runs a compiled model on this machine's processor, in the calling thread (and torch's)."""
 
-    def __init__(self, model: Arithmetic, slots: int) -> None:
+    def __init__(self, model: Arithmetic, slots: int, settings: DecoderSettings = GREEDY) -> None:
+        """Raises ValueError when the settings ask for what the model does not have."""
+        self._model = model
+        self._settings = settings
         self._network = Network(model.config, model.weights)
         self._front_end = StreamingFeatures(Features(model.config, model.mel_mean, model.mel_variance))
-        self.states = self._new_states(slots)
+        self._allocate(slots)
 
     def with_slots(self, slots: int) -> Self:
         """Another runner on the same weights, with another number of slots, all closed."""
         other = copy.copy(self)
-        other.states = self._new_states(slots)
+        other._allocate(slots)
         return other
 
     @torch.inference_mode()
-    def _new_states(self, slots: int) -> SlotStates:
-        return SlotStates(self._network, slots, self._front_end.history_samples)
+    def _allocate(self, slots: int) -> None:
+        self.states = SlotStates(self._network, slots, self._front_end.history_samples)
+        self.decoder = build_decoder(self._model, self._network, slots, self._settings)
 
     @property
     def slots(self) -> int:
@@ -83,11 +88,12 @@ class LocalRunner:
     @property
     def bytes_per_stream(self) -> int:
         """Memory of one stream's state."""
-        return self.states.bytes_per_slot
+        return self.states.bytes_per_slot + self.decoder.bytes_per_slot
 
     @torch.inference_mode()
     def open(self, slot: int, generation: int) -> None:
         self.states.open(slot, generation)
+        self.decoder.open(slot)
 
     def free(self, slot: int) -> None:
         self.states.close(slot)
@@ -99,34 +105,13 @@ class LocalRunner:
         slots_B = torch.from_numpy(batch.slots.astype(np.int64))
         x_BSF, history_BN = self._front_end.step(torch.from_numpy(batch.samples), states.history_SN[slots_B])
         pre, post = states.pre.gather(slots_B), states.post.gather(slots_B)
-        prediction = states.prediction.gather(slots_B)
         f_BJ = self._network.encode(x_BSF, (pre.hidden, pre.cell), (post.hidden, post.cell))
-        decoded = decode_greedy(self._network, f_BJ, prediction)
         states.history_SN[slots_B] = history_BN
         states.pre.scatter(slots_B, pre)
         states.post.scatter(slots_B, post)
-        states.prediction.scatter(slots_B, prediction)
-        frames_N = states.frames_S[slots_B].repeat_interleave(decoded.counts)
+        frames_B = states.frames_S[slots_B]
         states.frames_S[slots_B] += 1
-        return Emissions.settled_only(
-            Runs(
-                decoded.counts.to(torch.int32).numpy(),
-                decoded.tokens.to(torch.int32).numpy(),
-                frames_N.to(torch.int32).numpy(),
-                decoded.probabilities.numpy(),
-            )
-        )
-
-    @torch.inference_mode()
-    def read_labels(self, slots: NDArray[np.int32], labels: NDArray[np.int64]) -> None:
-        """Lets the prediction network of some slots read one label each, as if it had just been emitted."""
-        if len(slots):
-            advance(
-                self._network,
-                torch.from_numpy(labels),
-                torch.from_numpy(slots.astype(np.int64)),
-                self.states.prediction,
-            )
+        return self.decoder.step(f_BJ, slots_B, frames_B)
 
     def close(self) -> None:
         """Nothing to free: memory goes with the object."""

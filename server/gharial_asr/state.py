@@ -2,6 +2,8 @@
 
 Shapes: S slots, B streams of a batch, L layers, H hidden size, P prediction size, J joint size, N samples.
 
+Encoder states belong to slots; prediction states to hypotheses, of which a decoder may keep several for a slot.
+
 A slot is one stream's place. `open` makes it as new and gives it a generation; a step for another generation is
 refused, so a slot that was given on never sees its former stream's audio nor gives it answers.
 """
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gharial_asr.config import RnntConfig
 from gharial_asr.inference.network import Network
 
 
@@ -53,6 +56,26 @@ class Prediction:
     recurrence: Recurrence
     projected: Tensor
 
+    @classmethod
+    def zeros(cls, config: RnntConfig, rows: int) -> "Prediction":
+        """Room for the states of some rows."""
+        sizes = config.rnnt
+        recurrence = Recurrence.zeros(sizes.pred_rnn_layers, rows, sizes.pred_n_hid)
+        return cls(recurrence, torch.zeros(rows, sizes.joint_n_hid))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Prediction"]) -> "Prediction":
+        """The rows of all parts."""
+        hidden = torch.cat([part.recurrence.hidden for part in parts], 1)
+        cell = torch.cat([part.recurrence.cell for part in parts], 1)
+        return cls(Recurrence(hidden, cell), torch.cat([part.projected for part in parts]))
+
+    @property
+    def bytes(self) -> int:
+        """Memory of all rows."""
+        tensors = (self.recurrence.hidden, self.recurrence.cell, self.projected)
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
     def gather(self, rows_B: Tensor) -> "Prediction":
         """A copy of some rows."""
         return Prediction(self.recurrence.gather(rows_B), self.projected.index_select(0, rows_B))
@@ -63,8 +86,17 @@ class Prediction:
         self.projected.index_copy_(0, rows_B, values.projected)
 
 
+def after_start(network: Network) -> Prediction:
+    """The prediction network after it has read the start of a sequence, one row."""
+    sizes = network.config.rnnt
+    start = Prediction.zeros(network.config, 1)
+    recurrence = start.recurrence
+    projected_1J = network.predict(torch.zeros(1, sizes.pred_n_hid), recurrence.hidden, recurrence.cell)
+    return Prediction(recurrence, projected_1J)
+
+
 class SlotStates:
-    """All slots' states: encoder frames since the stream began, audio history, encoder and prediction network."""
+    """All slots' states before decoding: encoder frames since the stream began, audio history and encoder."""
 
     def __init__(self, network: Network, slots: int, history_samples: int) -> None:
         sizes = network.config.rnnt
@@ -73,17 +105,6 @@ class SlotStates:
         self.history_SN = torch.zeros(slots, history_samples)
         self.pre = Recurrence.zeros(sizes.enc_pre_rnn_layers, slots, sizes.enc_n_hid)
         self.post = Recurrence.zeros(sizes.enc_post_rnn_layers, slots, sizes.enc_n_hid)
-        self._start = self._after_start(network)
-        recurrence = Recurrence.zeros(sizes.pred_rnn_layers, slots, sizes.pred_n_hid)
-        self.prediction = Prediction(recurrence, torch.zeros(slots, sizes.joint_n_hid))
-
-    @staticmethod
-    def _after_start(network: Network) -> Prediction:
-        """The prediction network after it has read the start of a sequence, one row."""
-        sizes = network.config.rnnt
-        recurrence = Recurrence.zeros(sizes.pred_rnn_layers, 1, sizes.pred_n_hid)
-        projected_1J = network.predict(torch.zeros(1, sizes.pred_n_hid), recurrence.hidden, recurrence.cell)
-        return Prediction(recurrence, projected_1J)
 
     @property
     def slots(self) -> int:
@@ -93,9 +114,7 @@ class SlotStates:
     @property
     def bytes_per_slot(self) -> int:
         """Memory that one stream's state takes."""
-        recurrences = (self.pre, self.post, self.prediction.recurrence)
-        tensors = [self.frames_S, self.history_SN, self.prediction.projected]
-        tensors += [tensor for r in recurrences for tensor in (r.hidden, r.cell)]
+        tensors = [self.frames_S, self.history_SN, self.pre.hidden, self.pre.cell, self.post.hidden, self.post.cell]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors) // self.slots
 
     def open(self, slot: int, generation: int) -> None:
@@ -104,7 +123,6 @@ class SlotStates:
         self.history_SN[slot] = 0
         self.pre.clear(slot)
         self.post.clear(slot)
-        self.prediction.scatter(torch.tensor([slot]), self._start)
         self.generations[slot] = generation
 
     def close(self, slot: int) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gharial_asr.emissions import Emissions, Runs
 from gharial_asr.inference.network import Network
-from gharial_asr.state import Prediction
+from gharial_asr.state import Prediction, after_start
 
 MAX_SYMBOLS = 30
 """Tokens that one encoder output may emit at most."""
@@ -28,6 +29,36 @@ class Decoded:
     counts: Tensor
     tokens: Tensor
     probabilities: Tensor
+
+
+class GreedyDecoder:
+    """Implements `gharial_asr.decoding.decoder.Decoder`; every token is settled at once."""
+
+    def __init__(self, network: Network, slots: int) -> None:
+        self._network = network
+        self._start = after_start(network)
+        self._slots = slots
+        self.states = Prediction.zeros(network.config, slots)
+
+    @property
+    def bytes_per_slot(self) -> int:
+        return self.states.bytes // self._slots
+
+    def open(self, slot: int) -> None:
+        self.states.scatter(torch.tensor([slot]), self._start)
+
+    def step(self, f_BJ: Tensor, slots_B: Tensor, frames_B: Tensor) -> Emissions:
+        prediction = self.states.gather(slots_B)
+        decoded = decode_greedy(self._network, f_BJ, prediction)
+        self.states.scatter(slots_B, prediction)
+        return Emissions.settled_only(
+            Runs(
+                decoded.counts.to(torch.int32).numpy(),
+                decoded.tokens.to(torch.int32).numpy(),
+                frames_B.repeat_interleave(decoded.counts).to(torch.int32).numpy(),
+                decoded.probabilities.numpy(),
+            )
+        )
 
 
 def decode_greedy(network: Network, f_BJ: Tensor, state: Prediction) -> Decoded:

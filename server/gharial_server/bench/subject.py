@@ -25,8 +25,6 @@ CERTAIN = 1e4
 # Random weights give logits so close together that no decoder would be sure of anything; times this they are as far
 # apart as a trained model's.
 SURENESS = 6.0
-# Text of the random tokens: two of three begin a word.
-PIECES = (" word", " of", "s")
 
 
 class DrawnBlank:
@@ -78,13 +76,13 @@ def subject(settings: BenchSettings, slots: int) -> Subject:
     """Loads or makes the model. Raises ValueError, CheckpointError, ArtefactError, OSError."""
     config = ARCHITECTURES.get(settings.model)
     if config is not None:
-        runner = CountingRunner(random_model(config, settings.precision), slots)
+        made = random_model(config, settings.precision)
+        runner = CountingRunner(made, slots)
         runner.speak()
-        pieces = tuple(PIECES[token % len(PIECES)] for token in range(config.blank))
-        return Subject(settings.model, settings.precision, True, runner, pieces)
+        return Subject(settings.model, settings.precision, True, runner, made.pieces)
     path = model_file(settings.model)
     model = load_model(path, settings.precision)
-    return Subject(path.stem, model.precision, False, CountingRunner(model, slots), tuple(model.tokenizer.pieces))
+    return Subject(path.stem, model.precision, False, CountingRunner(model, slots), model.pieces)
 
 
 def model_file(model: str) -> Path:

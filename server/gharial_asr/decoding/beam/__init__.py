@@ -1,0 +1,1 @@
+"""Beam search, batched over streams and hypotheses. Its rules: docs/reference/decoding.md."""

@@ -1,0 +1,44 @@
+"""What a decoder is told. docs/reference/decoding.md explains each number and where it comes from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DecoderName = Literal["greedy", "beam"]
+DECODERS: tuple[DecoderName, ...] = ("greedy", "beam")
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """decoder: which one; everything else is beam search's. A negative threshold prunes nothing.
+
+    beam_width: hypotheses kept, and tokens tried after each. temperature: what logits are divided by.
+    token_threshold: how far below the best class a token may be. score_threshold: how far below the best hypothesis
+    another may be, per token. seconds_open: a token that is older is settled. fuzzy: tokens come from the maxima of
+    groups of eight logits. ngram_scale: weight of the model's n-gram; None for the one that came with it, 0 without.
+    """
+
+    decoder: DecoderName = "greedy"
+    beam_width: int = 4
+    temperature: float = 1.4
+    token_threshold: float = 1.5
+    score_threshold: float = 0.4
+    seconds_open: float = 1.25
+    fuzzy: bool = False
+    ngram_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.decoder not in DECODERS:
+            raise ValueError(f"decoder is {self.decoder!r}; there are {', '.join(DECODERS)}")
+        if not 1 <= self.beam_width <= MOST_WIDTH:
+            raise ValueError(f"the beam's width is {self.beam_width}; give 1 to {MOST_WIDTH}")
+        if self.temperature <= 0:
+            raise ValueError(f"the temperature is {self.temperature}; it must be above 0")
+        if self.seconds_open < 0:
+            raise ValueError(f"tokens cannot be settled after {self.seconds_open} s; give 0 or more")
+
+
+MOST_WIDTH = 32
+"""Wider beams are slower without being better."""
+
+GREEDY = DecoderSettings()
+BEAM = DecoderSettings(decoder="beam")
