@@ -8,6 +8,7 @@ because AVX2 adds two 8 x 8 bit products in 16 bits and would saturate with eigh
 exact on every processor. Which kernel and why: docs/decisions/0010-int8-kernel.md.
 """
 
+import threading
 import warnings
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +23,8 @@ ACTIVATION_LEVELS = 63
 ACTIVATION_ZERO = 64
 # A row of zeros is divided by this instead of by zero.
 SMALLEST_RANGE = 1e-12
+# Layers are packed by several threads, and warnings are switched off for the whole process.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Int8Dense:
     def __init__(self, weight: Int8Weight, bias_N: Tensor) -> None:
         outputs = weight.values.shape[0]
         torch.backends.quantized.engine = "fbgemm"
-        with warnings.catch_warnings():
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*quantized tensor creation.*")
             quantised = torch._make_per_channel_quantized_tensor(
                 weight.values.contiguous(), weight.scale.double(), torch.zeros(outputs, dtype=torch.long), 0

@@ -7,15 +7,36 @@ own (features, embeddings) multiplies them apart, so that neither costs the othe
 tanh(x) is computed as 2 sigmoid(2 x) - 1, which is twice as fast as torch's tanh and as exact where states matter. The
 rows of the candidate gate come doubled for it, so that one sigmoid serves all four gates (torch's order: input, forget,
 candidate, output).
+
+A stream's bits must not depend on its place in the batch. torch's sigmoid computes what a vector register does not fill
+with another formula, which differs in the last bit: at the end of the whole array, and at the ends of the parts that
+threads share. Where these fall inside of rows, the sigmoid is computed from the exponential, which has one formula.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gharial_asr.inference.dense import Dense, Weight, dense
+
+# Floats that torch's elementwise kernels take at once on the widest processors (AVX512, two registers).
+VECTOR = 32
+
+
+def sigmoid_of_rows(width: int) -> Callable[[Tensor], Tensor]:
+    """An in-place sigmoid whose bits do not depend on a row's place among contiguous rows of this width.
+
+    torch's own where it has that property: a row is whole vectors, and so is half a row where two threads share an
+    array. More threads cut rows anywhere. The other sigmoid takes half as long again.
+    """
+    threads = torch.get_num_threads()
+    return torch.sigmoid_ if threads <= 2 and width % (VECTOR * threads) == 0 else _sigmoid_by_exponential
+
+
+def _sigmoid_by_exponential(x: Tensor) -> Tensor:
+    return x.neg_().exp_().add_(1).reciprocal_()
 
 
 @dataclass(frozen=True)
@@ -35,6 +56,7 @@ class Layer:
         self._inputs: Dense | None = None
         if weights.inputs is not None:
             self._inputs = dense(weights.inputs, torch.zeros_like(weights.bias))
+        self._sigmoid_ = sigmoid_of_rows(len(weights.bias) // 4)
 
     def step(self, x_BI: Tensor, hidden_BH: Tensor, cell_BH: Tensor) -> None:
         """Advances hidden and cell state by one input, in place."""
@@ -42,16 +64,16 @@ class Layer:
             gates_B4H = self._recurrent(torch.cat((x_BI, hidden_BH), 1))
         else:
             gates_B4H = self._recurrent(hidden_BH).add_(self._inputs(x_BI))
-        in_BH, forget_BH, candidate_BH, out_BH = gates_B4H.sigmoid_().chunk(4, 1)
+        in_BH, forget_BH, candidate_BH, out_BH = self._sigmoid_(gates_B4H).chunk(4, 1)
         cell_BH.mul_(forget_BH).addcmul_(in_BH, candidate_BH, value=2).sub_(in_BH)
-        torch.mul(cell_BH, 2, out=hidden_BH).sigmoid_().mul_(2).sub_(1).mul_(out_BH)
+        self._sigmoid_(torch.mul(cell_BH, 2, out=hidden_BH)).mul_(2).sub_(1).mul_(out_BH)
 
 
 class Stack:
     """Layers on top of each other."""
 
-    def __init__(self, layers: Sequence[LayerWeights]) -> None:
-        self._layers = [Layer(weights) for weights in layers]
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = layers
 
     def step(self, x_BI: Tensor, hidden_LBH: Tensor, cell_LBH: Tensor) -> Tensor:
         """Advances all layers by one input, states in place; returns the top layer's hidden state (B, H)."""
