@@ -1,6 +1,8 @@
 """From a model and settings to a runner."""
 
 from gharial_asr.compilation import CompiledModel
+from gharial_asr.endpointing import eos_token
+from gharial_asr.inference.eos_logits import EosLogits
 from gharial_asr.lanes import LaneRunner
 from gharial_asr.recognition import PLAIN, Recognition
 from gharial_asr.runner import LocalRunner, Runner
@@ -13,6 +15,9 @@ def build_runner(model: CompiledModel, slots: int, recognition: Recognition = PL
 
 def with_recognition(plain: LocalRunner, model: CompiledModel, slots: int, recognition: Recognition) -> Runner:
     """A runner for a number of streams on the weights that a plain one has loaded."""
+    eos = eos_token(model.tokenizer.pieces, recognition.endpointing)
+    if eos is not None and recognition.endpointing.eos_mode == "terminal":
+        plain.change_logits(lambda product: EosLogits(product, eos, recognition.endpointing))
     if recognition.resets is None:
         return plain.with_slots(slots)
     steps = recognition.resets.steps(plain.step_samples / model.config.input_val.filterbank_features.sample_rate)

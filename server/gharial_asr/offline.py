@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gharial_asr.compilation import CompiledModel
 from gharial_asr.decoding.words import Word, WordBuilder, confidence
 from gharial_asr.emissions import Hypothesis, Row, Tokens
+from gharial_asr.endpointing import CLASSIC, Endpoint, Endpointer, EndpointSettings
 from gharial_asr.runner import Batch, Runner
 
 Samples = NDArray[np.float32]
@@ -16,7 +17,8 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Transcription:
-    """A decoded recording. frames has the encoder frame (60 ms each) of every token."""
+    """A decoded recording. frames has the encoder frame (60 ms each) of every token. endpoint: what ended it before its
+    end, if anything did."""
 
     transcript: str
     tokens: tuple[int, ...]
@@ -24,6 +26,7 @@ class Transcription:
     words: tuple[Word, ...]
     confidence: float
     encoder_frames: int
+    endpoint: Endpoint | None = None
 
 
 @dataclass
@@ -34,11 +37,16 @@ class _Decoding:
     slot: int
     samples: Samples
     builder: WordBuilder
+    endpointer: Endpointer
     frame: int = 0
     text: str = ""
     settled: list[Tokens] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     open: tuple[Hypothesis, ...] = ()
+
+    def is_over(self, size: int) -> bool:
+        """At the recording's end or at an endpoint."""
+        return self.frame * size >= len(self.samples) or self.endpointer.endpoint is not None
 
     def chunk(self, size: int) -> Samples:
         """The next frame's samples, padded with zeros at the end of the recording."""
@@ -47,6 +55,7 @@ class _Decoding:
 
     def take(self, row: Row) -> None:
         """Notes what the frame yielded."""
+        row = self.endpointer.step(row)
         self._settle(row.settled)
         self.open = row.hypotheses
         self.frame += 1
@@ -69,6 +78,7 @@ class _Decoding:
             words=(*self.words, *self.builder.finish()),
             confidence=confidence(everything.probabilities),
             encoder_frames=self.frame,
+            endpoint=self.endpointer.endpoint,
         )
 
 
@@ -86,6 +96,7 @@ def transcribe(
     model: CompiledModel,
     recordings: Iterable[Samples],
     progress: Callable[[float], None] = lambda seconds: None,
+    endpointing: EndpointSettings = CLASSIC,
 ) -> Iterator[tuple[int, Transcription]]:
     """Decodes 16 kHz recordings; yields (index, transcription) as each ends, which need not be in their order.
 
@@ -93,15 +104,17 @@ def transcribe(
     """
     size = runner.step_samples
     seconds = size / model.config.input_val.filterbank_features.sample_rate
+    pieces = model.tokenizer.pieces
     waiting = enumerate(recordings)
     free = list(range(runner.slots))
     running: list[_Decoding] = []
     while True:
         while free and (following := next(waiting, None)) is not None:
             number, samples = following
-            running.append(_Decoding(number, free.pop(), samples, WordBuilder(model.tokenizer.pieces, seconds)))
+            builder, endpointer = WordBuilder(pieces, seconds), Endpointer(pieces, seconds, endpointing)
+            running.append(_Decoding(number, free.pop(), samples, builder, endpointer))
             runner.open(running[-1].slot, number + 1)
-        for decoding in [d for d in running if d.frame * size >= len(d.samples)]:
+        for decoding in [d for d in running if d.is_over(size)]:
             running.remove(decoding)
             runner.free(decoding.slot)
             free.append(decoding.slot)

@@ -5,12 +5,14 @@ A runner is used by one thread. Shapes: B streams of a batch, N samples of a ste
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gharial_asr.compilation import Arithmetic
 from gharial_asr.decoding.build import build_decoder
@@ -76,6 +78,10 @@ class LocalRunner:
     def _allocate(self, slots: int) -> None:
         self.states = SlotStates(self._network, slots, self._front_end.history_samples)
         self.decoder = build_decoder(self._model, self._network, slots, self._settings)
+
+    def change_logits(self, change: Callable[[Callable[[Tensor], Tensor]], Callable[[Tensor], Tensor]]) -> None:
+        """Replaces the joint's last product, from joint sizes (B, J) to logits (B, K), by another made of it."""
+        self._network.joint_output = change(self._network.joint_output)
 
     @property
     def slots(self) -> int:

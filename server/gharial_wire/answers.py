@@ -27,12 +27,14 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: the interval in seconds since the stream began, and its readings, best first."""
+    """One answer: the interval in seconds since the stream began, and its readings, best first. endpoint: what ended
+    the stream with this answer, if not the client."""
 
     start: float
     end: float
     is_provisional: bool
     alternatives: tuple[Alternative, ...]
+    endpoint: str | None = None
 
     @property
     def transcript(self) -> str:
@@ -40,8 +42,14 @@ class Answer:
         return self.alternatives[0].transcript
 
 
-def encode_answer(start: float, end: float, is_provisional: bool, alternatives: Sequence[tuple[str, float]]) -> str:
-    """The JSON text of one answer; alternatives are (transcript, confidence), best first.
+def encode_answer(
+    start: float,
+    end: float,
+    is_provisional: bool,
+    alternatives: Sequence[tuple[str, float]],
+    endpoint: str | None = None,
+) -> str:
+    """The JSON text of one answer; alternatives are (transcript, confidence), best first; endpoint when there is one.
 
     Times are given to the millisecond, confidences to four places.
     """
@@ -50,9 +58,10 @@ def encode_answer(start: float, end: float, is_provisional: bool, alternatives: 
         f'{{"transcript": {encode_basestring(transcript)}, "confidence": {confidence:.4f}}}'
         for transcript, confidence in alternatives or _NOTHING
     ]
+    ending = "" if endpoint is None else f', "endpoint": {encode_basestring(endpoint)}'
     return (
         f'{{"start": {start:.3f}, "end": {end:.3f}, '
-        f'"is_provisional": {"true" if is_provisional else "false"}, "alternatives": [{", ".join(shown)}]}}'
+        f'"is_provisional": {"true" if is_provisional else "false"}, "alternatives": [{", ".join(shown)}]{ending}}}'
     )
 
 
@@ -63,7 +72,13 @@ def decode_answer(text: str | bytes) -> Answer:
         alternatives = tuple(
             Alternative(str(each["transcript"]), float(each.get("confidence", 1.0))) for each in fields["alternatives"]
         )
-        answer = Answer(float(fields["start"]), float(fields["end"]), bool(fields["is_provisional"]), alternatives)
+        answer = Answer(
+            float(fields["start"]),
+            float(fields["end"]),
+            bool(fields["is_provisional"]),
+            alternatives,
+            fields.get("endpoint"),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AnswerError(f"the server sent something that is no answer: {text[:80]!r}") from error
     if not alternatives:

@@ -75,12 +75,13 @@ class ServerStream:
         is_provisional: bool,
         alternatives: Sequence[tuple[str, float]],
         closing: bool = False,
+        endpoint: str | None = None,
     ) -> str | None:
         """The message for one answer of the recogniser, or None when nothing may or need go out.
 
         start, end: seconds since the stream began; alternatives: (transcript, confidence), best first. The
         closing answer ends the stream; it is silent when the audio ended on a frame's border and no text is
-        left, so that a stream has one answer per 60 ms begun.
+        left, so that a stream has one answer per 60 ms begun. endpoint: what ended the stream, if not the client.
         """
         if self.phase is Phase.CLOSED:
             return None
@@ -89,7 +90,7 @@ class ServerStream:
             self.end(DONE)
             if end - start < _HALF_A_SAMPLE and not any(transcript for transcript, _ in chosen):
                 return None
-        return encode_answer(start, end, is_provisional, chosen)
+        return encode_answer(start, end, is_provisional, chosen, endpoint)
 
     def end(self, close: Close) -> None:
         """Ends the stream with this Close, unless it has ended already."""

@@ -2,13 +2,14 @@
 
 import argparse
 
+from gharial_asr.endpointing import EOS_MODES, EndpointSettings
 from gharial_asr.recognition import Recognition
 from gharial_asr.resets import ResetSettings
 
 
 def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    defaults = ResetSettings()
+    defaults, eos = ResetSettings(), EndpointSettings()
     group = parser.add_argument_group("decoding")
     group.add_argument(
         "--state-resets", action="store_true",
@@ -22,9 +23,28 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
         "--reset-overlap", type=float, default=defaults.overlap_seconds, metavar="S",
         help="what a segment shares with the next (%(default)s s)",
     )  # fmt: skip
+    group.add_argument(
+        "--eos-mode", choices=EOS_MODES, default=eos.eos_mode,
+        help="the model's end-of-utterance token is left out, shown, or ends the stream (%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--eos-multiplier", type=float, default=eos.eos_multiplier, metavar="A",
+        help="of that token's log-probability, in mode terminal (%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--eos-threshold", type=float, default=eos.eos_threshold, metavar="B",
+        help="the least probability of that token, in mode terminal (%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--silence-terminate-seconds", type=float, metavar="S",
+        help="end a stream after so long without a word (never)",
+    )  # fmt: skip
 
 
 def recognition_of(arguments: argparse.Namespace) -> Recognition:
     """What the options say. Raises ValueError."""
     resets = ResetSettings(arguments.reset_segment, arguments.reset_overlap) if arguments.state_resets else None
-    return Recognition(resets=resets)
+    endpointing = EndpointSettings(
+        arguments.eos_mode, arguments.eos_multiplier, arguments.eos_threshold, arguments.silence_terminate_seconds
+    )
+    return Recognition(resets, endpointing)

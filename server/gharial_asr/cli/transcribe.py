@@ -43,11 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
     if missing:
         raise OSError(f"no such file: {', '.join(missing)}")
     model = load_model(arguments.checkpoint, arguments.precision)
-    runner = build_runner(model, min(arguments.together, len(files)), recognition_of(arguments))
+    recognition = recognition_of(arguments)
+    runner = build_runner(model, min(arguments.together, len(files)), recognition)
     progress = _Progress()
     done: dict[int, Transcription] = {}
     printed = 0
-    for number, transcription in transcribe(runner, model, map(read_audio, files), progress.add):
+    for number, transcription in transcribe(
+        runner, model, map(read_audio, files), progress.add, recognition.endpointing
+    ):
         done[number] = transcription
         while printed in done:
             progress.clear()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gharial_asr.emissions import NO_TOKENS, Tokens
+from gharial_asr.endpointing import EOS_PIECE
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Vocabulary:
     """The text of every token, and words made of tokens."""
 
     def __init__(self, pieces: Sequence[str]) -> None:
-        """pieces: the text of each token; the first of a word starts with a space."""
-        self.pieces = tuple(pieces)
+        """pieces: the text of each token; the first of a word starts with a space. <EOS> is a word here."""
+        self.pieces = tuple(" " + text if text == EOS_PIECE else text for text in pieces)
 
     @cached_property
     def _inner(self) -> dict[str, int]:

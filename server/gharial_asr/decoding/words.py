@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gharial_asr.emissions import Tokens
+from gharial_asr.endpointing import EOS_PIECE
 
 # A probability is never taken for less than this, so that its logarithm exists.
 SMALLEST_PROBABILITY = 1e-30
@@ -48,12 +49,14 @@ class WordBuilder:
         self._open: _OpenWord | None = None
 
     def add(self, run: Tokens) -> tuple[str, list[Word]]:
-        """The text that further tokens add, and the words that ended by them."""
+        """The text that further tokens add, and the words that ended by them. The end of an utterance is in no word."""
         ended: list[Word] = []
         texts = [self._pieces[token] for token in run.tokens]
         for text, frame, probability in zip(texts, run.frames, run.probabilities, strict=True):
-            if text.startswith(" "):
+            if text.startswith(" ") or text == EOS_PIECE:
                 ended += self.finish()
+            if text == EOS_PIECE:
+                continue
             if self._open is None:
                 self._open = _OpenWord(frame, frame)
             self._open.text += text

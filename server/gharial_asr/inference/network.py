@@ -5,6 +5,7 @@ K classes, L layers. The arithmetic is that of `gharial_asr.model.Rnnt`, arrange
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -54,7 +55,8 @@ class Network:
             stacks = [pool.map(Layer, layers) for layers in (weights.pre, weights.post, weights.prediction)]
             joints = pool.map(_dense_of, (weights.joint_encoder, weights.joint_prediction, weights.joint_output))
             self._pre, self._post, self._prediction = (Stack(tuple(layers)) for layers in stacks)
-            self._joint_encoder, self._joint_prediction, self.joint_output = joints
+            self._joint_encoder, self._joint_prediction, joint_output = joints
+        self.joint_output: Callable[[Tensor], Tensor] = joint_output
         self._embedding = weights.embedding
 
     def encode(self, x_BSF: Tensor, pre: tuple[Tensor, Tensor], post: tuple[Tensor, Tensor]) -> Tensor:

@@ -3,6 +3,7 @@
 Shapes: B rows that ask the joint, K inputs of a product, C classes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import torch
 from gharial_asr.architectures import ARCHITECTURES, random_model
 from gharial_asr.compilation import load_model
 from gharial_asr.emissions import Emissions
-from gharial_asr.inference.dense import Dense
 from gharial_asr.runner import Batch, LocalRunner
 from torch import Tensor
 
@@ -31,7 +31,7 @@ class DrawnBlank:
     """The joint's last product of a network with random weights, whose blank loses by lot. Everything else, the
     product with all classes included, is computed as ever."""
 
-    def __init__(self, product: Dense, blank: int) -> None:
+    def __init__(self, product: Callable[[Tensor], Tensor], blank: int) -> None:
         self._product = product
         self._blank = blank
         self._lots = torch.Generator().manual_seed(1)

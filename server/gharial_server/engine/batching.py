@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from gharial_asr.emissions import Row
+from gharial_asr.endpointing import CLASSIC, EndpointSettings, eos_token
 from gharial_asr.runner import Batch, Runner
 from gharial_wire.card_protocol import CardError
 
@@ -43,7 +44,7 @@ class LiveStream:
         self.slot = slot
         self.sink = sink
         self.frames = FrameBuffer(engine.frame_samples)
-        self.transcript = Transcript(engine.pieces, engine.frame_seconds)
+        self.transcript = Transcript(engine.pieces, engine.frame_seconds, engine.endpointing)
         self.finished_at: float | None = None
         self.ended = False
         self._engine = engine
@@ -76,8 +77,16 @@ class BatchingEngine:
     """Implements `interface.Engine` on a runner, with a thread of its own."""
 
     def __init__(
-        self, runner: Runner, pieces: Sequence[str], model: ModelInfo, observer: Observer | None = None
+        self,
+        runner: Runner,
+        pieces: Sequence[str],
+        model: ModelInfo,
+        observer: Observer | None = None,
+        endpointing: EndpointSettings = CLASSIC,
     ) -> None:
+        """pieces: the text of each token. Raises ValueError when endpointing needs a token that is not among them."""
+        eos_token(pieces, endpointing)
+        self.endpointing = endpointing
         self.pieces = pieces
         self.model = model
         self.capacity = runner.slots
@@ -214,7 +223,7 @@ class BatchingEngine:
                 events += [(row.stream.id, answer) for answer in answers]
         with self._wake:
             for row in rows:
-                if row.closing:
+                if row.closing or row.stream.transcript.is_over:
                     self._end(row.stream)
         for sink, events in events_of.items():
             self._deliver(sink, events)

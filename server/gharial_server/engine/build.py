@@ -20,4 +20,4 @@ def build_engine(
     """
     loaded = backend(name)(settings)
     info = ModelInfo(model_name, model_version, language, loaded.digest, name)
-    return BatchingEngine(loaded.runner, loaded.pieces, info, observer)
+    return BatchingEngine(loaded.runner, loaded.pieces, info, observer, settings.recognition.endpointing)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 from gharial_asr.decoding.words import Word
+from gharial_asr.endpointing import Endpoint
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16000
@@ -50,7 +51,7 @@ class Answer:
 
     start, end: the interval in seconds since the stream began. alternatives: never empty, best first; greedy decoding
     gives one, with an empty transcript where nothing was said. Finals concatenate to the whole transcript. The answer
-    with `closing` is the stream's last: it follows `Stream.finish` and frees the slot.
+    with `closing` is the stream's last: it follows `Stream.finish`, or an endpoint, and frees the slot.
     """
 
     start: float
@@ -58,6 +59,7 @@ class Answer:
     is_provisional: bool
     alternatives: tuple[Alternative, ...]
     closing: bool = False
+    endpoint: Endpoint | None = None
 
 
 @dataclass(frozen=True)

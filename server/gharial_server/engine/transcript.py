@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from gharial_asr.decoding.words import WordBuilder, confidence
 from gharial_asr.emissions import NO_TOKENS, Row, Tokens
+from gharial_asr.endpointing import CLASSIC, Endpointer, EndpointSettings
 
 from gharial_server.engine.interface import Alternative, Answer
 
@@ -17,20 +18,26 @@ NOTHING = Row(NO_TOKENS, ())
 class Transcript:
     """One stream's way from tokens to answers."""
 
-    def __init__(self, pieces: Sequence[str], frame_seconds: float) -> None:
-        """pieces: the text of each token."""
+    def __init__(self, pieces: Sequence[str], frame_seconds: float, endpointing: EndpointSettings = CLASSIC) -> None:
+        """pieces: the text of each token. Raises ValueError when endpointing needs a token that is not among them."""
         self._pieces = pieces
         self._frame_seconds = frame_seconds
+        self._endpointer = Endpointer(pieces, frame_seconds, endpointing)
         self._words = WordBuilder(pieces, frame_seconds)
         self._frames = 0
         self._settled_frames = 0
         self._latest = NOTHING
 
+    @property
+    def is_over(self) -> bool:
+        """The stream has come to an endpoint: its closing answer is out."""
+        return self._endpointer.endpoint is not None
+
     def add(self, row: Row, closing: bool) -> list[Answer]:
         """The answers to one frame; closing: it is the stream's last, and its best hypothesis is settled with it."""
         before, self._frames = self._frames, self._frames + 1
-        self._latest = row
-        if closing:
+        row = self._latest = self._endpointer.step(row)
+        if closing or self.is_over:
             return [self._closing(row.all_of_it(), before)]
         if not row.hypotheses:
             return [self._final(row.settled, self._frames)]
@@ -78,4 +85,5 @@ class Transcript:
     ) -> Answer:
         """The answer about the frames from start to end."""
         seconds = self._frame_seconds
-        return Answer(start * seconds, end * seconds, is_provisional, alternatives, closing)
+        endpoint = self._endpointer.endpoint if closing else None
+        return Answer(start * seconds, end * seconds, is_provisional, alternatives, closing, endpoint)

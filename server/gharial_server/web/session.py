@@ -82,7 +82,9 @@ class Session:
         metrics = self._service.metrics
         if isinstance(event, Answer):
             alternatives = [(a.transcript, a.confidence) for a in event.alternatives]
-            text = self._protocol.answer(event.start, event.end, event.is_provisional, alternatives, event.closing)
+            text = self._protocol.answer(
+                event.start, event.end, event.is_provisional, alternatives, event.closing, event.endpoint
+            )
             if text is not None:
                 self._answers += 1
                 (metrics.partials if event.is_provisional else metrics.finals).inc()

@@ -2,6 +2,7 @@
 
 import pytest
 from gharial_asr.emissions import NO_TOKENS, Hypothesis, Row, Tokens
+from gharial_asr.endpointing import EndpointSettings
 from gharial_server.engine.transcript import Transcript
 
 PIECES = (" one", " two", " too", "s")
@@ -86,3 +87,14 @@ def test_finals_never_overlap_and_have_no_gap() -> None:
     finals = [answer for answer in answers if not answer.is_provisional]
     assert [final.start for final in finals] == [0.0, *(final.end for final in finals[:-1])]
     assert "".join(final.alternatives[0].transcript for final in finals) == " ones two"
+
+
+def test_an_endpoint_closes_the_stream_and_says_why() -> None:
+    transcript = Transcript(PIECES, FRAME, EndpointSettings(silence_seconds=0.3))
+    transcript.add(Row(run((0, 0)), ()), closing=False)
+    answers = [answer for _ in range(5) for answer in transcript.add(Row(NO_TOKENS, ()), closing=False)]
+    assert [answer.closing for answer in answers] == [False] * 4 + [True]
+    assert [answer.endpoint for answer in answers] == [None] * 4 + ["silence"]
+    assert transcript.is_over
+    assert [answers[-1].start, answers[-1].end] == seconds(5, 6)
+    assert [word.text for word in answers[-1].alternatives[0].words] == ["one"]
