@@ -86,8 +86,13 @@ class Int8Dense:
         # Both extremes apart are many times faster than a norm: no array of magnitudes is made.
         range_B1 = torch.maximum(x_BK.amax(1, keepdim=True), x_BK.amin(1, keepdim=True).neg_())
         step_B1 = range_B1.clamp_(min=SMALLEST_RANGE).div_(ACTIVATION_LEVELS)
-        y_BN: Tensor = self._product(x_BK / step_B1, 1.0, ACTIVATION_ZERO, self._packed)
+        y_BN = self.product(x_BK / step_B1)
         return torch.addcmul(self._bias_N, y_BN, step_B1, out=y_BN)
+
+    def product(self, levels_BK: Tensor) -> Tensor:
+        """The product (B, N), not scaled, of activations in levels; they are rounded to whole ones."""
+        y_BN: Tensor = self._product(levels_BK, 1.0, ACTIVATION_ZERO, self._packed)
+        return y_BN
 
 
 def dense(weight: Weight, bias_N: Tensor) -> Dense:

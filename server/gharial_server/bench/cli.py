@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"the most streams with p99 under {P99_LIMIT_MS:.0f} ms, from --streams on",
     )
+    engine.add_argument("--profile", action="store_true", help="where each microsecond of a step goes, as a table")
     engine.add_argument(
         "--unpaced", action="store_true", help="each stream's next frame comes with the last one's answer"
     )
@@ -62,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.what == "peers":
         return _peers(settings, arguments.json)
+    if arguments.profile:
+        return _profile(settings, arguments.json)
     return _engine(settings, arguments.search, arguments.json)
 
 
@@ -74,6 +77,15 @@ def _engine(settings: BenchSettings, searching: bool, as_json: bool) -> int:
 
     result = search(settings, tell) if searching else run_bench(settings)
     print(json.dumps(asdict(result)) if as_json else engine_text(result))
+    return 0
+
+
+def _profile(settings: BenchSettings, as_json: bool) -> int:
+    from gharial_server.bench.profiling import profile
+    from gharial_server.bench.text import profile_text
+
+    result = profile(settings)
+    print(json.dumps(asdict(result)) if as_json else profile_text(result))
     return 0
 
 

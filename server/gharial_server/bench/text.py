@@ -7,6 +7,7 @@ from gharial_server.bench.measure import BenchResult
 
 if TYPE_CHECKING:
     from gharial_server.bench.peers.compare import Comparison
+    from gharial_server.bench.profiling import Profile
 
 
 def tried(result: BenchResult) -> str:
@@ -46,6 +47,19 @@ def peers_text(result: "Comparison") -> str:
             f"{peer.name:36}{peer.batch:6}{peer.cpu_ms_per_audio_second:14.2f}{peer.ratio:7.2f}"
             f"{peer.streams_per_core:14.1f}{tokens:>14}"
         )
+    return "\n".join((*lines, _machine(result.machine)))
+
+
+def profile_text(result: "Profile") -> str:
+    """What `gharial bench engine --profile` found, as a table."""
+    lines = [
+        f"{result.arch} {result.precision} {result.decoder}: {result.microseconds:.0f} us of processor time "
+        f"for a step of {result.streams} streams, over {result.steps} steps",
+        f"{'':12}{'':26}{'us':>10}{'share':>8}{'calls':>8}",
+    ]
+    lines += [
+        f"{row.area:12}{row.what:26}{row.microseconds:10.1f}{row.share:8.1%}{row.calls:8.1f}" for row in result.rows
+    ]
     return "\n".join((*lines, _machine(result.machine)))
 
 
