@@ -47,7 +47,7 @@ SPOTS = (
     Spot(Int8Dense, "__call__", "ranges and scales"),
     Spot(Int8Dense, "product", "int8 products"),
     Spot(Float32Dense, "__call__", "float32 products"),
-    Spot(DrawnBlank, "__call__", "lots for the blank", "load"),
+    Spot(DrawnBlank, "__call__", "lots for the blank"),
     Spot(runner_module, "decode_greedy", "choosing tokens", "decoding"),
 )
 

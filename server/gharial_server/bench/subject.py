@@ -3,14 +3,14 @@
 Shapes: B rows that ask the joint, K inputs of a product, C classes.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from gharial_asr.architectures import ARCHITECTURES, random_model
-from gharial_asr.compilation import load_model
+from gharial_asr.compilation import Arithmetic, load_model
 from gharial_asr.emissions import Emissions
+from gharial_asr.inference.dense import Dense, Int8Weight, Weight
 from gharial_asr.runner import Batch, LocalRunner
 from torch import Tensor
 
@@ -22,8 +22,8 @@ is asked again: about four tokens a second, as many as English takes at 8703 pie
 
 # The blank's logit when it is to lose or to win, far outside of what random weights give.
 CERTAIN = 1e4
-# Random weights give logits so close together that no decoder would be sure of anything; times this they are as far
-# apart as a trained model's.
+# Random weights give logits so close together that no decoder would be sure of anything; with output weights times this
+# they are as far apart as a trained model's.
 SURENESS = 6.0
 
 
@@ -31,13 +31,13 @@ class DrawnBlank:
     """The joint's last product of a network with random weights, whose blank loses by lot. Everything else, the
     product with all classes included, is computed as ever."""
 
-    def __init__(self, product: Callable[[Tensor], Tensor], blank: int) -> None:
+    def __init__(self, product: Dense, blank: int) -> None:
         self._product = product
         self._blank = blank
         self._lots = torch.Generator().manual_seed(1)
 
     def __call__(self, x_BK: Tensor) -> Tensor:
-        logits_BC = self._product(x_BK).mul_(SURENESS)
+        logits_BC = self._product(x_BK)
         speaks_B = torch.rand(len(logits_BC), generator=self._lots) < SPEECH
         logits_BC[:, self._blank] = torch.where(speaks_B, -CERTAIN, CERTAIN)
         return logits_BC
@@ -76,13 +76,24 @@ def subject(settings: BenchSettings, slots: int) -> Subject:
     """Loads or makes the model. Raises ValueError, CheckpointError, ArtefactError, OSError."""
     config = ARCHITECTURES.get(settings.model)
     if config is not None:
-        made = random_model(config, settings.precision)
+        made = _surer(random_model(config, settings.precision))
         runner = CountingRunner(made, slots)
         runner.speak()
         return Subject(settings.model, settings.precision, True, runner, made.pieces)
     path = model_file(settings.model)
     model = load_model(path, settings.precision)
     return Subject(path.stem, model.precision, False, CountingRunner(model, slots), model.pieces)
+
+
+def _surer(model: Arithmetic) -> Arithmetic:
+    """The model with the joint's logits further apart."""
+    output = model.weights.joint_output
+    weight = output.weight
+    if isinstance(weight, Int8Weight):
+        spread: Weight = replace(weight, scale=weight.scale * SURENESS)
+    else:
+        spread = weight * SURENESS
+    return replace(model, weights=replace(model.weights, joint_output=replace(output, weight=spread)))
 
 
 def model_file(model: str) -> Path:
