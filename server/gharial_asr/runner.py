@@ -60,11 +60,14 @@ class Runner(Protocol):
 class LocalRunner:
     """Runs a compiled model on this machine's processor, in the calling thread (and torch's)."""
 
+    network_class: type[Network] = Network
+    """Another one may watch or steer the network in a measurement."""
+
     def __init__(self, model: Arithmetic, slots: int, settings: DecoderSettings = GREEDY) -> None:
         """Raises ValueError when the settings ask for what the model does not have."""
         self._model = model
         self._settings = settings
-        self._network = Network(model.config, model.weights)
+        self._network = self.network_class(model.config, model.weights)
         self._front_end = StreamingFeatures(Features(model.config, model.mel_mean, model.mel_variance))
         self._allocate(slots)
 

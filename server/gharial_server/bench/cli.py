@@ -20,6 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     engine = what.add_parser("engine", help="live streams at real-time pace, in random phase, without sockets")
     _add_common(engine)
     engine.add_argument("--streams", type=int, default=32, metavar="N", help="live streams (%(default)s)")
+    engine.add_argument("--decoder", choices=["greedy", "beam"], default="greedy", help="decoding (%(default)s)")
+    engine.add_argument("--state-resets", action="store_true", help="segments of 15 s that share 3 s with the next")
     engine.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
     engine.add_argument(
         "--search",
@@ -60,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
         precision=getattr(arguments, "precision", "int8"),
         audio=tuple(arguments.audio),
+        decoder=getattr(arguments, "decoder", "greedy"),
+        resets=getattr(arguments, "state_resets", False),
     )
     if arguments.what == "peers":
         return _peers(settings, arguments.json)

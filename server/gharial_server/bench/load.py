@@ -38,7 +38,10 @@ def audio(files: Sequence[Path]) -> NDArray[np.float32]:
 class Load:
     """Streams of an engine, and frames for them. `close` drops the streams."""
 
-    def __init__(self, engine: BatchingEngine, samples: NDArray[np.float32], streams: int, paced: bool) -> None:
+    def __init__(
+        self, engine: BatchingEngine, samples: NDArray[np.float32], streams: int, paced: bool, spread: float = 0.0
+    ) -> None:
+        """spread: streams begin within so many seconds, at least within a frame time."""
         self._frame = engine.frame_samples
         self._period = engine.frame_seconds
         if len(samples) < self._frame:
@@ -49,7 +52,7 @@ class Load:
         self.late: list[float] = []
         self.own_seconds = 0.0
         self.streams = {stream.id: stream for stream in (engine.open(self._take) for _ in range(streams))}
-        phases = np.random.default_rng(1).uniform(0, self._period, streams)
+        phases = np.random.default_rng(1).uniform(0, max(self._period, spread), streams)
         self._due = list(zip(phases.tolist(), self.streams, strict=True))
         self._origin = time.monotonic()
         heapq.heapify(self._due)

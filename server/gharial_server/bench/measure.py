@@ -27,6 +27,7 @@ class BenchResult:
 
     arch: str
     decoder: str
+    state_resets: bool
     precision: str
     random_weights: bool
     tokens_per_frame: float
@@ -57,7 +58,7 @@ class BenchResult:
 
 def run_bench(settings: BenchSettings) -> BenchResult:
     """One run with the streams given."""
-    return measure(settings, subject(settings, settings.streams), settings.streams, this_machine())
+    return measure(settings, subject(settings), settings.streams, this_machine())
 
 
 def search(settings: BenchSettings, tell: Callable[[BenchResult], None]) -> BenchResult:
@@ -65,7 +66,7 @@ def search(settings: BenchSettings, tell: Callable[[BenchResult], None]) -> Benc
 
     tell: is called with every run. Raises RuntimeError when not even one stream is carried.
     """
-    machine, what = this_machine(), subject(settings, 1)
+    machine, what = this_machine(), subject(settings)
     runs: dict[int, BenchResult] = {}
 
     def carried(streams: int) -> bool:
@@ -97,7 +98,7 @@ class _Seen:
     """What one run showed. cpu_seconds: of the process without the generator; behind_seconds: audio that waited."""
 
     steps: list[Step]
-    frames: int
+    rows: int
     tokens: int
     cpu_seconds: float
     behind_seconds: float
@@ -106,18 +107,18 @@ class _Seen:
 
 def measure(settings: BenchSettings, what: Subject, streams: int, machine: Machine) -> BenchResult:
     """One run of an engine of its own with so many streams. Raises RuntimeError."""
-    runner = what.runner.with_slots(streams)
+    runner, counted = what.for_streams(streams)
     steps: list[Step] = []
     engine = BatchingEngine(runner, what.pieces, ModelInfo(what.name, "bench", "en", "", "cpu"), steps.append)
     try:
-        load = Load(engine, audio(settings.audio), streams, settings.paced)
-        load.run(WARM_UP_SECONDS)
+        load = Load(engine, audio(settings.audio), streams, settings.paced, what.spread_seconds)
+        load.run(WARM_UP_SECONDS + what.spread_seconds)
         steps.clear()
-        frames, tokens, cpu = runner.frames, runner.tokens, time.process_time()
+        rows, tokens, cpu = counted.rows, counted.tokens, time.process_time()
         load.run(settings.seconds)
         cpu = time.process_time() - cpu - load.own_seconds
-        frames, tokens = runner.frames - frames, runner.tokens - tokens
-        seen = _Seen(list(steps), frames, tokens, cpu, load.backlog_seconds, load)
+        rows, tokens = counted.rows - rows, counted.tokens - tokens
+        seen = _Seen(list(steps), rows, tokens, cpu, load.backlog_seconds, load)
     finally:
         engine.stop()
     if not seen.steps:
@@ -134,10 +135,11 @@ def _result(settings: BenchSettings, what: Subject, streams: int, machine: Machi
     in_time = seen.behind_seconds < 2 * FRAME_SECONDS and heard > 0.98 * streams * settings.seconds - 1
     return BenchResult(
         arch=what.name,
-        decoder="greedy",
+        decoder=settings.decoder,
+        state_resets=settings.resets,
         precision=what.precision,
         random_weights=what.random_weights,
-        tokens_per_frame=round(seen.tokens / max(seen.frames, 1), 3),
+        tokens_per_frame=round(seen.tokens / max(seen.rows, 1), 3),
         streams=streams,
         seconds=settings.seconds,
         audio_seconds=round(heard, 2),
@@ -153,7 +155,7 @@ def _result(settings: BenchSettings, what: Subject, streams: int, machine: Machi
         cpu_ms_per_audio_second=round(seen.cpu_seconds / heard * 1000, 2),
         generator_cpu_ms_per_audio_second=round(seen.load.own_seconds / heard * 1000, 3),
         generator_late_p99_ms=round(float(np.percentile(late, 99)) * 1000, 2) if late else 0.0,
-        bytes_per_stream=what.runner.bytes_per_stream,
+        bytes_per_stream=what.bytes_per_stream,
         rss_bytes=resident_bytes(),
         machine=machine,
     )

@@ -5,7 +5,9 @@ Every batch holds every stream (no pace), so the table is about that batch size.
 
 from dataclasses import dataclass
 
-from gharial_asr import runner as runner_module
+from gharial_asr.decoding.beam.candidates import Chooser
+from gharial_asr.decoding.beam.search import BeamDecoder
+from gharial_asr.decoding.greedy import GreedyDecoder
 from gharial_asr.inference.dense import Float32Dense, Int8Dense
 from gharial_asr.inference.lstm import Layer
 from gharial_asr.inference.network import Network
@@ -18,7 +20,7 @@ from gharial_server.bench.machine import Machine, this_machine
 from gharial_server.bench.measure import WARM_UP_SECONDS
 from gharial_server.bench.settings import BenchSettings
 from gharial_server.bench.stopwatch import Part, Spot, Stopwatch
-from gharial_server.bench.subject import DrawnBlank, subject
+from gharial_server.bench.subject import SpeakingNetwork, subject
 from gharial_server.engine.batching import BatchingEngine
 from gharial_server.engine.interface import ModelInfo
 from gharial_server.engine.transcript import Transcript
@@ -47,8 +49,11 @@ SPOTS = (
     Spot(Int8Dense, "__call__", "ranges and scales"),
     Spot(Int8Dense, "product", "int8 products"),
     Spot(Float32Dense, "__call__", "float32 products"),
-    Spot(DrawnBlank, "__call__", "lots for the blank"),
-    Spot(runner_module, "decode_greedy", "choosing tokens", "decoding"),
+    Spot(SpeakingNetwork, "logits", "lots for the blank", "joint"),
+    Spot(GreedyDecoder, "step", "choosing tokens", "decoding"),
+    Spot(BeamDecoder, "step", "settling, storing", "decoding"),
+    Spot(BeamDecoder, "_search", "search", "decoding"),
+    Spot(Chooser, "choose", "candidates", "decoding"),
 )
 
 
@@ -81,11 +86,12 @@ def profile(settings: BenchSettings) -> Profile:
     """Runs with timers around the parts. Raises ValueError where they would not see all of the work."""
     if settings.threads != 1:
         raise ValueError("--profile sees the engine's thread alone; give --threads 1")
-    machine, what = this_machine(), subject(settings, settings.streams)
+    machine, what = this_machine(), subject(settings)
+    runner, _ = what.for_streams(settings.streams)
     watch = Stopwatch()
     with watch.around(SPOTS):
         info = ModelInfo(what.name, "bench", "en", "", "cpu")
-        engine = BatchingEngine(what.runner, what.pieces, info)
+        engine = BatchingEngine(runner, what.pieces, info)
         try:
             load = Load(engine, audio(settings.audio), settings.streams, paced=False)
             load.run(WARM_UP_SECONDS)
@@ -106,7 +112,7 @@ def profile(settings: BenchSettings) -> Profile:
     ]
     return Profile(
         arch=what.name,
-        decoder="greedy",
+        decoder=settings.decoder,
         precision=what.precision,
         streams=settings.streams,
         steps=steps,

@@ -12,7 +12,8 @@ P99_LIMIT_MS = 60.0
 class BenchSettings:
     """model: a published architecture's name (random weights), or the file of a checkpoint or artefact.
 
-    paced: at real-time pace. audio: recordings that the streams say over and over; noise without any.
+    paced: at real-time pace. decoder, resets: with the settings that are published for them. audio: recordings that the
+    streams say over and over; noise without any.
     """
 
     model: str
@@ -22,10 +23,16 @@ class BenchSettings:
     threads: int = 1
     precision: Literal["int8", "float32"] = "int8"
     audio: tuple[Path, ...] = ()
+    decoder: Literal["greedy", "beam"] = "greedy"
+    resets: bool = False
 
     def __post_init__(self) -> None:
         if self.streams < 1 or self.threads < 1 or self.seconds <= 0:
             raise ValueError("--streams, --threads and --seconds must be positive")
+        if self.resets and not self.paced:
+            raise ValueError(
+                "--state-resets fall on other moments for every stream at real-time pace alone; leave out --unpaced"
+            )
 
     def lasting(self, seconds: float) -> "BenchSettings":
         """The same for another time."""

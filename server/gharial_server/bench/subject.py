@@ -1,6 +1,6 @@
 """What is measured: a runner on a real model, or on random weights that speak as often as a trained model does.
 
-Shapes: B rows that ask the joint, K inputs of a product, C classes.
+Shapes: B streams, S encoder inputs of a step, F input features, R rows that ask the joint, J joint size, K classes.
 """
 
 from dataclasses import dataclass, replace
@@ -9,9 +9,14 @@ from pathlib import Path
 import torch
 from gharial_asr.architectures import ARCHITECTURES, random_model
 from gharial_asr.compilation import Arithmetic, load_model
+from gharial_asr.config import RnntConfig
+from gharial_asr.decoding.settings import DecoderSettings
 from gharial_asr.emissions import Emissions
-from gharial_asr.inference.dense import Dense, Int8Weight, Weight
-from gharial_asr.runner import Batch, LocalRunner
+from gharial_asr.inference.dense import Int8Weight, Weight
+from gharial_asr.inference.network import Network, NetworkWeights
+from gharial_asr.lanes import LaneRunner
+from gharial_asr.resets import ResetSettings
+from gharial_asr.runner import Batch, LocalRunner, Runner
 from torch import Tensor
 
 from gharial_server.bench.settings import BenchSettings
@@ -25,64 +30,95 @@ CERTAIN = 1e4
 # Random weights give logits so close together that no decoder would be sure of anything; with output weights times this
 # they are as far apart as a trained model's.
 SURENESS = 6.0
+# The digits of an encoder output that lots are drawn from: far enough behind the point to be as good as random.
+LOT_DIGITS = 9973.0
 
 
-class DrawnBlank:
-    """The joint's last product of a network with random weights, whose blank loses by lot. Everything else, the
-    product with all classes included, is computed as ever."""
+class SpeakingNetwork(Network):
+    """A network with random weights whose blank loses by lot. Everything is computed as ever, and then the blank's
+    logit is overwritten.
 
-    def __init__(self, product: Dense, blank: int) -> None:
-        self._product = product
-        self._blank = blank
-        self._lots = torch.Generator().manual_seed(1)
+    The lot of a frame is drawn from the encoder's output, another for every token after, so that all hypotheses about a
+    frame agree whether something was said in it.
+    """
 
-    def __call__(self, x_BK: Tensor) -> Tensor:
-        logits_BC = self._product(x_BK)
-        speaks_B = torch.rand(len(logits_BC), generator=self._lots) < SPEECH
-        logits_BC[:, self._blank] = torch.where(speaks_B, -CERTAIN, CERTAIN)
-        return logits_BC
+    def __init__(self, config: RnntConfig, weights: NetworkWeights) -> None:
+        super().__init__(config, weights)
+        self._round = 0
+
+    def encode(self, x_BSF: Tensor, pre: tuple[Tensor, Tensor], post: tuple[Tensor, Tensor]) -> Tensor:
+        self._round = 0
+        return super().encode(x_BSF, pre, post)
+
+    def logits(self, f_RJ: Tensor, g_RJ: Tensor) -> Tensor:
+        logits_RK = super().logits(f_RJ, g_RJ)
+        speaks_R = (f_RJ[:, self._round] * LOT_DIGITS).remainder(1.0) < SPEECH
+        logits_RK[:, self.config.blank] = torch.where(speaks_R, -CERTAIN, CERTAIN)
+        self._round = (self._round + 1) % f_RJ.shape[1]
+        return logits_RK
 
 
 class CountingRunner(LocalRunner):
-    """Counts frames, and the tokens that were settled."""
+    """Counts rows, and the tokens that were settled."""
 
-    frames = 0
+    rows = 0
     tokens = 0
 
     def step(self, batch: Batch) -> Emissions:
         emissions = super().step(batch)
-        self.frames += len(emissions.settled.counts)
+        self.rows += len(emissions.settled.counts)
         self.tokens += len(emissions.settled.tokens)
         return emissions
 
-    def speak(self) -> None:
-        """Lets random weights emit."""
-        network = self._network
-        network.joint_output = DrawnBlank(network.joint_output, network.config.blank)
+
+class SpeakingRunner(CountingRunner):
+    """The same for random weights."""
+
+    network_class = SpeakingNetwork
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A runner, the text of its tokens, and what to call it."""
+    """A model that is loaded, and what to call it. runner: holds the weights."""
 
     name: str
     precision: str
     random_weights: bool
     runner: CountingRunner
     pieces: tuple[str, ...]
+    resets: ResetSettings | None
+
+    def for_streams(self, streams: int) -> tuple[Runner, CountingRunner]:
+        """A runner for so many streams, and the one inside it that computes (the same without state resets)."""
+        if self.resets is None:
+            runner = self.runner.with_slots(streams)
+            return runner, runner
+        inner = self.runner.with_slots(2 * streams)
+        steps = self.resets.steps(inner.step_samples / 16000)
+        return LaneRunner(inner, self.pieces, steps), inner
+
+    @property
+    def bytes_per_stream(self) -> int:
+        """Memory of one stream's state; with state resets it has two."""
+        return self.runner.bytes_per_stream * (1 if self.resets is None else 2)
+
+    @property
+    def spread_seconds(self) -> float:
+        """Streams that begin within so long are at every place of a segment."""
+        return 0.0 if self.resets is None else self.resets.segment_seconds - self.resets.overlap_seconds
 
 
-def subject(settings: BenchSettings, slots: int) -> Subject:
+def subject(settings: BenchSettings) -> Subject:
     """Loads or makes the model. Raises ValueError, CheckpointError, ArtefactError, OSError."""
-    config = ARCHITECTURES.get(settings.model)
+    config, decoder = ARCHITECTURES.get(settings.model), DecoderSettings(settings.decoder)
+    resets = ResetSettings() if settings.resets else None
     if config is not None:
         made = _surer(random_model(config, settings.precision))
-        runner = CountingRunner(made, slots)
-        runner.speak()
-        return Subject(settings.model, settings.precision, True, runner, made.pieces)
+        return Subject(settings.model, settings.precision, True, SpeakingRunner(made, 1, decoder), made.pieces, resets)
     path = model_file(settings.model)
     model = load_model(path, settings.precision)
-    return Subject(path.stem, model.precision, False, CountingRunner(model, slots), model.pieces)
+    runner = CountingRunner(model, 1, decoder)
+    return Subject(path.stem, model.precision, False, runner, model.pieces, resets)
 
 
 def _surer(model: Arithmetic) -> Arithmetic:

@@ -19,10 +19,11 @@ def tried(result: BenchResult) -> str:
 def engine_text(result: BenchResult) -> str:
     """What `gharial bench engine` found."""
     kept = "in real time" if result.realtime else "NOT in real time"
+    resets = " with state resets" if result.state_resets else ""
     weights = "random weights" if result.random_weights else "its own weights"
     return "\n".join(
         (
-            f"{result.arch} ({weights}) {result.precision} {result.decoder}, {result.streams} streams "
+            f"{result.arch} ({weights}) {result.precision} {result.decoder}{resets}, {result.streams} streams "
             f"on {result.threads} thread(s): {kept}",
             f"answer after p50 {result.p50_ms} ms, p99 {result.p99_ms} ms; batches of {result.mean_batch} "
             f"(p50 {result.batch_p50}, p99 {result.batch_p99}, most {result.batch_max}); "

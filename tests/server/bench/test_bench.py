@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from gharial_asr.artefact import write_artefact
 from gharial_asr.compilation import compile_checkpoint
+from gharial_asr.decoding.settings import DecoderSettings
 from gharial_asr.runner import Batch
 from gharial_cli.main import main
 from gharial_server.bench.measure import SEARCH_STEP, most_carried
-from gharial_server.bench.subject import SPEECH, CountingRunner, DrawnBlank
+from gharial_server.bench.settings import BenchSettings
+from gharial_server.bench.subject import SpeakingRunner, subject
 from tiny_models import tiny_checkpoint
 
 
@@ -75,23 +76,30 @@ def test_an_unknown_model_is_an_error_with_those_there_are(capsys: pytest.Captur
     assert "huge is not there; --arch takes testing, base, large, the file of" in capsys.readouterr().err
 
 
-def test_random_weights_emit_as_often_as_they_are_told() -> None:
-    asked = DrawnBlank(lambda x_BK: torch.zeros(len(x_BK), 5), blank=4)
-    won = (asked(torch.zeros(20_000, 3)).argmax(1) != 4).float().mean().item()
-    assert won == pytest.approx(SPEECH, abs=0.02)
+def test_beam_search_and_state_resets_are_measured(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result = _bench(capsys, "--arch", tiny, "--streams", "2", "--seconds", "0.5", "--decoder", "beam", "--unpaced")
+    assert (result["decoder"], result["state_resets"]) == ("beam", False)
+    settings = BenchSettings(tiny, streams=2, seconds=1.0, resets=True)
+    runner, inner = subject(settings).for_streams(2)
+    assert (runner.slots, inner.slots) == (2, 4)
 
 
-def test_frames_and_tokens_of_a_runner_are_counted() -> None:
-    runner = CountingRunner(compile_checkpoint(tiny_checkpoint(), "int8"), slots=20)
-    runner.speak()
-    for slot in range(20):
+def test_state_resets_without_a_pace_are_an_error_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "engine", "--state-resets", "--unpaced"]) == 1
+    assert "leave out --unpaced" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("decoder", [DecoderSettings("greedy"), DecoderSettings("beam")])
+def test_random_weights_speak_at_the_pace_of_speech(decoder: DecoderSettings) -> None:
+    streams, steps = 40, 40
+    runner = SpeakingRunner(compile_checkpoint(tiny_checkpoint(), "int8"), streams, decoder)
+    for slot in range(streams):
         runner.open(slot, 1)
-    samples = np.random.default_rng(0).standard_normal((20, 960)).astype(np.float32)
-    emitted = sum(
-        len(runner.step(Batch(np.arange(20, dtype=np.int32), np.ones(20, np.uint32), samples)).settled.tokens)
-        for _ in range(20)
-    )
-    assert runner.frames == 400
-    assert runner.tokens == emitted
+    noise = np.random.default_rng(0).standard_normal((steps, streams, 960)).astype(np.float32)
+    slots, generations = np.arange(streams, dtype=np.int32), np.ones(streams, np.uint32)
+    for samples in noise:
+        emissions = runner.step(Batch(slots, generations, samples))
+    assert runner.rows == streams * steps
+    settled = runner.tokens + sum(len(row.all_of_it().tokens) - len(row.settled.tokens) for row in emissions.rows())
     # One question in five is answered by a token, and asked again: a quarter of a token for each frame.
-    assert 0.15 < emitted / 400 < 0.35
+    assert 0.15 < settled / runner.rows < 0.35

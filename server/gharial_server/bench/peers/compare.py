@@ -90,7 +90,7 @@ def _contestants(settings: BenchSettings) -> list[Contestant]:
     sessions = Sessions(model, int8=True, threads=settings.threads)
     inputs_BTF = encoder_inputs(model, np.concatenate(recordings), settings.streams)
     return [
-        EngineContestant(settings, subject(settings, 1)),
+        EngineContestant(settings, subject(settings)),
         OnnxContestant("onnxruntime int8, each stream apart", sessions, inputs_BTF[:1], by_lot),
         OnnxContestant("onnxruntime int8, in batches", sessions, inputs_BTF, by_lot),
         SphinxContestant(recordings),
