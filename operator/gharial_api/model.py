@@ -78,12 +78,6 @@ class Decoding(ApiModel):
                 "spec.decoding.beamWidth is for decoder beam: remove it, or set decoder: beam",
                 field_path=".beamWidth",
             ),
-            # The rule below goes when the server learns what it refuses.
-            cel(
-                "self.decoder == 'greedy'",
-                "spec.decoding.decoder: this release decodes greedy only; set decoder: greedy",
-                field_path=".decoder",
-            ),
         )
     )
 

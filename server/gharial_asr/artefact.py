@@ -21,6 +21,7 @@ from gharial_asr.architectures import architecture_name
 from gharial_asr.checkpoint import Ngram
 from gharial_asr.compilation import TARGETS, CompiledModel, Precision
 from gharial_asr.config import RnntConfig
+from gharial_asr.decoding.beam.search import MAX_SYMBOLS as BEAM_SYMBOLS
 from gharial_asr.decoding.greedy import MAX_SYMBOLS
 from gharial_asr.inference.dense import Int8Weight, Weight
 from gharial_asr.inference.lstm import LayerWeights
@@ -32,7 +33,7 @@ FORMAT_VERSION = 1
 # All of the header lies under one key: safetensors writes several in random order, and bytes must not differ by chance.
 METADATA_KEY = "gharial"
 # The most symbols that one encoder output may emit, per decoder: a card fixes them when the artefact is loaded.
-SYMBOLS_PER_STEP = {"greedy": MAX_SYMBOLS}
+SYMBOLS_PER_STEP = {"greedy": MAX_SYMBOLS, "beam": BEAM_SYMBOLS}
 
 
 class ArtefactError(ValueError):
@@ -121,7 +122,7 @@ def _checked(header: object) -> dict[str, Any]:
     if (target := header.setdefault("target", "cpu")) not in TARGETS:
         raise ArtefactError(f"compiled for target {target!r}, this program runs {' and '.join(TARGETS)}")
     limits = header.get("symbols_per_step", SYMBOLS_PER_STEP)
-    if limits != SYMBOLS_PER_STEP:
+    if not isinstance(limits, dict) or SYMBOLS_PER_STEP | limits != SYMBOLS_PER_STEP:
         raise ArtefactError(f"compiled for {limits} symbols per step, this program decodes with {SYMBOLS_PER_STEP}")
     return header
 

@@ -10,11 +10,11 @@ from gharial_asr.runner import LocalRunner, Runner
 
 def build_runner(model: CompiledModel, slots: int, recognition: Recognition = PLAIN) -> Runner:
     """A runner in this process. Raises ValueError when the settings do not fit the model."""
-    return with_recognition(LocalRunner(model, 1), model, slots, recognition)
+    return with_recognition(LocalRunner(model, 1, recognition.decoder), model, slots, recognition)
 
 
 def with_recognition(plain: LocalRunner, model: CompiledModel, slots: int, recognition: Recognition) -> Runner:
-    """A runner for a number of streams on the weights that a plain one has loaded."""
+    """A runner for a number of streams on the weights that a plain one with the same decoder has loaded."""
     eos = eos_token(model.tokenizer.pieces, recognition.endpointing)
     if eos is not None and recognition.endpointing.eos_mode == "terminal":
         plain.change_logits(lambda product: EosLogits(product, eos, recognition.endpointing))

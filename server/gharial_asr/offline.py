@@ -1,5 +1,6 @@
 """Recordings decoded without a server, several side by side, by the same runner that serves streams."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -7,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gharial_asr.compilation import CompiledModel
-from gharial_asr.decoding.words import Word, WordBuilder, confidence
-from gharial_asr.emissions import Hypothesis, Row, Tokens
+from gharial_asr.decoding.words import SMALLEST_PROBABILITY, Word, WordBuilder, confidence
+from gharial_asr.emissions import NO_TOKENS, Hypothesis, Row, Tokens
 from gharial_asr.endpointing import CLASSIC, Endpoint, Endpointer, EndpointSettings
 from gharial_asr.runner import Batch, Runner
 
@@ -16,13 +17,24 @@ Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Reading:
+    """One whole transcript. score: natural logarithm of its probability; docs/reference/decoding.md."""
+
+    transcript: str
+    score: float
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Transcription:
-    """A decoded recording. frames has the encoder frame (60 ms each) of every token. endpoint: what ended it before its
-    end, if anything did."""
+    """A decoded recording. frames has the encoder frame (60 ms each) of every token; nbest the readings that were left
+    at its end, best first; score is the first one's. endpoint: what ended it before its end, if anything did."""
 
     transcript: str
     tokens: tuple[int, ...]
     frames: tuple[int, ...]
+    score: float
+    nbest: tuple[Reading, ...]
     words: tuple[Word, ...]
     confidence: float
     encoder_frames: int
@@ -68,6 +80,7 @@ class _Decoding:
 
     def result(self) -> Transcription:
         """After the last frame: the best hypothesis is settled."""
+        nbest = self._nbest()
         if self.open:
             self._settle(self.open[0].tokens)
         everything = _joined(self.settled)
@@ -75,10 +88,25 @@ class _Decoding:
             transcript=self.text.strip(" "),
             tokens=everything.tokens,
             frames=everything.frames,
+            score=nbest[0].score,
+            nbest=nbest,
             words=(*self.words, *self.builder.finish()),
             confidence=confidence(everything.probabilities),
             encoder_frames=self.frame,
             endpoint=self.endpointer.endpoint,
+        )
+
+    def _nbest(self) -> tuple[Reading, ...]:
+        """All readings of the whole recording. Without hypotheses one, whose score is that of its tokens."""
+        settled = _joined(self.settled)
+        score = sum(math.log(max(p, SMALLEST_PROBABILITY)) for p in settled.probabilities)
+        return tuple(
+            Reading(
+                (self.text + self.builder.text(hypothesis.tokens)).strip(" "),
+                hypothesis.score,
+                confidence(settled.probabilities + hypothesis.tokens.probabilities),
+            )
+            for hypothesis in self.open or (Hypothesis(score, NO_TOKENS),)
         )
 
 

@@ -5,18 +5,21 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from gharial_asr.decoding.settings import GREEDY, DecoderSettings
 from gharial_asr.endpointing import CLASSIC, EndpointSettings
 from gharial_asr.resets import ResetSettings
 
 
 @dataclass(frozen=True)
 class Recognition:
-    """resets: state resets, None for none. endpointing: where streams end by themselves."""
+    """resets: state resets, None for none. endpointing: where streams end by themselves. decoder: how tokens are
+    found."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     resets: ResetSettings | None = None
     endpointing: EndpointSettings = CLASSIC
+    decoder: DecoderSettings = GREEDY
 
     def rows_per_stream(self, step_seconds: float) -> float:
         """Rows that a long stream takes of a step, on average. Raises ValueError."""

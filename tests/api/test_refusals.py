@@ -83,10 +83,6 @@ BAD_MODELS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         changed(model(), "spec.model.checkpoint.sha256", None),
         ("spec.model.checkpoint.sha256", "Required value"),
     ),
-    "a decoder that this release lacks": (
-        model(decoding={"decoder": "beam"}),
-        ("spec.decoding.decoder", "set decoder: greedy"),
-    ),
     "beam width for greedy decoding": (
         model(decoding={"decoder": "greedy", "beamWidth": 4}),
         ("spec.decoding.beamWidth", "set decoder: beam"),

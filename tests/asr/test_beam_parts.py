@@ -118,7 +118,7 @@ def test_one_hypothesis_per_text_has_the_sum_of_their_probabilities(
 
 @pytest.mark.parametrize(
     ("changes", "word"),
-    [({"decoder": "best"}, "greedy, beam"), ({"beam_width": 0}, "1 to 32"), ({"temperature": 0.0}, "above 0")],
+    [({"decoder": "best"}, "greedy, beam"), ({"beam_width": 0}, "1 to 16"), ({"temperature": 0.0}, "above 0")],
 )
 def test_settings_that_make_no_sense_are_refused_with_what_does(changes: dict[str, object], word: str) -> None:
     with pytest.raises(ValueError, match=word):

@@ -67,6 +67,28 @@ def test_compiling_for_a_card_says_so_and_for_what_does_not_exist_yet_is_refused
     assert not output.exists()
 
 
+@pytest.mark.parametrize("options", [[], ["--decoder", "beam"], ["--decoder", "beam", "--beam-width", "2"]])
+def test_json_has_the_score_and_all_readings_best_first(
+    checkpoint: Path, recording: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["transcribe", str(recording), "--checkpoint", str(checkpoint), "--json", *options]) == 0
+    said = json.loads(capsys.readouterr().out)
+    scores = [reading["score"] for reading in said["nbest"]]
+    assert said["score"] == scores[0] < 0
+    assert scores == sorted(scores, reverse=True)
+    assert said["nbest"][0] == {name: said[name] for name in ("transcript", "score", "confidence")}
+    assert len({reading["transcript"] for reading in said["nbest"]}) == len(scores)
+    assert len(said["tokens"]) == len(said["frames"]) > 0
+    assert [word["text"] for word in said["words"]] == said["transcript"].split()
+
+
+def test_a_beam_width_without_beam_is_refused(
+    checkpoint: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["transcribe", str(recording), "--checkpoint", str(checkpoint), "--beam-width", "3"]) == 1
+    assert "--decoder beam" in capsys.readouterr().err
+
+
 def test_a_missing_file_is_named(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["transcribe", "/nowhere.wav", "--checkpoint", str(checkpoint)]) == 1
     assert "no such file: /nowhere.wav" in capsys.readouterr().err

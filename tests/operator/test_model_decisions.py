@@ -154,6 +154,22 @@ def test_pods_are_confined_and_get_the_time_to_drain() -> None:
     assert "--state-resets" not in words
 
 
+@pytest.mark.parametrize(
+    ("decoding", "words"),
+    [
+        ({}, []),
+        ({"decoder": "greedy"}, []),
+        ({"decoder": "beam"}, ["--decoder", "beam"]),
+        ({"decoder": "beam", "beamWidth": 8}, ["--decoder", "beam", "--beam-width", "8"]),
+    ],
+)
+def test_the_decoder_reaches_the_server(decoding: dict[str, Any], words: list[str]) -> None:
+    pod = build_deployment(a_model(decoding=decoding), a_pool(), 16, CONFIG)["spec"]["template"]["spec"]
+    arguments = pod["containers"][0]["args"]
+    said = [word for word in arguments if word in ("--decoder", "beam", "--beam-width", "8")]
+    assert said == words
+
+
 def test_state_resets_reach_the_server() -> None:
     resetting = a_model(decoding={"stateResets": True})
     pod = build_deployment(resetting, a_pool(), 16, CONFIG)["spec"]["template"]["spec"]

@@ -144,6 +144,10 @@ def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int) -> list[
         words += ["--threads", str(whole_cores(pool.spec.pod_resources.cpu))]
     source = model.spec.model
     words += ["--name", source.name, "--version", source.version, "--language", source.language]
+    if model.spec.decoding.decoder == "beam":
+        words += ["--decoder", "beam"]
+        if model.spec.decoding.beam_width is not None:
+            words += ["--beam-width", str(model.spec.decoding.beam_width)]
     if model.spec.decoding.state_resets:
         words.append("--state-resets")
     words += ["--drain-timeout", str(model.spec.rollout.drain_timeout_seconds)]

@@ -1,7 +1,9 @@
 """Options of decoding, the same for every command that decodes."""
 
 import argparse
+from dataclasses import replace
 
+from gharial_asr.decoding.settings import BEAM, DECODERS, GREEDY
 from gharial_asr.endpointing import EOS_MODES, EndpointSettings
 from gharial_asr.recognition import Recognition
 from gharial_asr.resets import ResetSettings
@@ -11,6 +13,10 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     defaults, eos = ResetSettings(), EndpointSettings()
     group = parser.add_argument_group("decoding")
+    group.add_argument("--decoder", choices=DECODERS, default=GREEDY.decoder, help="beam costs more (%(default)s)")
+    group.add_argument(
+        "--beam-width", type=int, metavar="N", help=f"hypotheses that decoder beam keeps ({BEAM.beam_width})"
+    )
     group.add_argument(
         "--state-resets", action="store_true",
         help="decode long audio in overlapping segments, each with fresh states; costs a quarter more",
@@ -43,8 +49,13 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
 
 def recognition_of(arguments: argparse.Namespace) -> Recognition:
     """What the options say. Raises ValueError."""
+    decoder = BEAM if arguments.decoder == "beam" else GREEDY
+    if arguments.beam_width is not None:
+        if arguments.decoder != "beam":
+            raise ValueError("--beam-width is for --decoder beam; give that too")
+        decoder = replace(decoder, beam_width=arguments.beam_width)
     resets = ResetSettings(arguments.reset_segment, arguments.reset_overlap) if arguments.state_resets else None
     endpointing = EndpointSettings(
         arguments.eos_mode, arguments.eos_multiplier, arguments.eos_threshold, arguments.silence_terminate_seconds
     )
-    return Recognition(resets, endpointing)
+    return Recognition(resets, endpointing, decoder)

@@ -1,7 +1,9 @@
 """What a decoder is told. docs/reference/decoding.md explains each number and where it comes from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
 
 DecoderName = Literal["greedy", "beam"]
 DECODERS: tuple[DecoderName, ...] = ("greedy", "beam")
@@ -16,6 +18,8 @@ class DecoderSettings:
     another may be, per token. seconds_open: a token that is older is settled. fuzzy: tokens come from the maxima of
     groups of eight logits. ngram_scale: weight of the model's n-gram; None for the one that came with it, 0 without.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     decoder: DecoderName = "greedy"
     beam_width: int = 4
@@ -37,7 +41,7 @@ class DecoderSettings:
             raise ValueError(f"tokens cannot be settled after {self.seconds_open} s; give 0 or more")
 
 
-MOST_WIDTH = 32
+MOST_WIDTH = 16
 """Wider beams are slower without being better."""
 
 GREEDY = DecoderSettings()

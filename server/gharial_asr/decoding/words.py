@@ -64,6 +64,10 @@ class WordBuilder:
             self._open.probabilities.append(probability)
         return "".join(texts), ended
 
+    def text(self, run: Tokens) -> str:
+        """The text that tokens would add."""
+        return "".join(self._pieces[token] for token in run.tokens)
+
     def finish(self) -> list[Word]:
         """The word that is still open, if any."""
         word, self._open = self._open, None

@@ -50,7 +50,7 @@ def cpu(settings: BackendSettings) -> Loaded:
 
     torch.set_num_threads(settings.threads)
     model = load_model(settings.model, "int8")
-    runner, capacity = LocalRunner(model, 1), settings.capacity
+    runner, capacity = LocalRunner(model, 1, settings.recognition.decoder), settings.capacity
     if capacity is None:
         seconds = runner.step_samples / SAMPLE_RATE
         rows = settings.recognition.rows_per_stream(seconds)

@@ -20,7 +20,6 @@ class Transcript:
 
     def __init__(self, pieces: Sequence[str], frame_seconds: float, endpointing: EndpointSettings = CLASSIC) -> None:
         """pieces: the text of each token. Raises ValueError when endpointing needs a token that is not among them."""
-        self._pieces = pieces
         self._frame_seconds = frame_seconds
         self._endpointer = Endpointer(pieces, frame_seconds, endpointing)
         self._words = WordBuilder(pieces, frame_seconds)
@@ -72,13 +71,10 @@ class Transcript:
             self._frames,
             True,
             tuple(
-                Alternative(self._text(hypothesis.tokens), confidence(hypothesis.tokens.probabilities))
+                Alternative(self._words.text(hypothesis.tokens), confidence(hypothesis.tokens.probabilities))
                 for hypothesis in row.hypotheses
             ),
         )
-
-    def _text(self, run: Tokens) -> str:
-        return "".join(self._pieces[token] for token in run.tokens)
 
     def _answer(
         self, start: int, end: int, is_provisional: bool, alternatives: tuple[Alternative, ...], closing: bool = False

@@ -9,6 +9,7 @@ import pytest
 from cards import TestCard
 from gharial_asr.artefact import file_digest, write_artefact
 from gharial_asr.compilation import compile_checkpoint
+from gharial_asr.decoding.settings import BEAM, DecoderSettings
 from gharial_asr.recognition import PLAIN, Recognition
 from gharial_asr.resets import ResetSettings
 from gharial_server.engine.backends import BackendSettings
@@ -89,10 +90,17 @@ def test_the_engine_on_a_card_equals_the_engine_on_the_processor(artefact: Path,
     on_cpu.stop()
 
 
-def test_a_card_is_told_how_streams_are_decoded(artefact: Path, socket_path: Path) -> None:
-    resetting = Recognition(resets=ResetSettings(2.4, 1.2))
-    on_card = engine_on("card", artefact, socket_path, recognition=resetting)
-    on_cpu, plain = engine_on("cpu", artefact, recognition=resetting), engine_on("cpu", artefact)
+@pytest.mark.parametrize(
+    "told",
+    [
+        Recognition(resets=ResetSettings(2.4, 1.2)),
+        Recognition(decoder=BEAM),
+        Recognition(decoder=DecoderSettings("beam", beam_width=2), resets=ResetSettings(2.4, 1.2)),
+    ],
+)
+def test_a_card_is_told_how_streams_are_decoded(artefact: Path, socket_path: Path, told: Recognition) -> None:
+    on_card = engine_on("card", artefact, socket_path, recognition=told)
+    on_cpu, plain = engine_on("cpu", artefact, recognition=told), engine_on("cpu", artefact)
     assert recognise(on_card, 6.0) == recognise(on_cpu, 6.0) != recognise(plain, 6.0)
     for engine in (on_card, on_cpu, plain):
         engine.stop()
