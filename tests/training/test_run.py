@@ -111,6 +111,9 @@ def test_an_exported_run_is_a_hardware_checkpoint_whose_error_rate_can_be_measur
     assert [row["set"] for row in report["sets"]] == ["held-out", "all"]
     assert [row["utterances"] for row in report["sets"]] == [5, 60]
     assert all(row["wer"] >= 0 for row in report["sets"])
+    assert main(["validate", "--checkpoint", str(model), *sets[:2], "--precision", "both", "--json"]) == 0
+    (gap,) = json.loads(capsys.readouterr().out)["int8_less_float32"]
+    assert (gap["set"], gap["utterances"]) == ("held-out", 5)
     assert main(["validate", "--checkpoint", str(model), *sets[:2], "--examples", "1"]) == 0
     assert "said:" in capsys.readouterr().out
 

@@ -1,5 +1,6 @@
 """`gharial bench engine`: how many live streams the engine carries here, how soon it answers, what it costs.
-`gharial bench peers`: what other recognisers cost on the same audio."""
+`gharial bench peers`: what other recognisers cost on the same audio. `gharial bench soak`: whether hours of audio leave
+a trace."""
 
 import argparse
 import json
@@ -35,6 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     peers = what.add_parser("peers", help="the same network in onnxruntime, and pocketsphinx, on the same audio")
     _add_common(peers)
     peers.add_argument("--streams", type=int, default=32, metavar="N", help="streams in a batch (%(default)s)")
+    soak = what.add_parser("soak", help="hours of audio through one engine: memory, drift, and equal answers")
+    soak.add_argument("--arch", default="starter", metavar="MODEL", help="starter, or a model's file (%(default)s)")
+    soak.add_argument("--hours", type=float, default=10.0, help="of audio, for each stream (%(default)s)")
+    soak.add_argument("--streams", type=int, default=8, metavar="N", help="streams side by side (%(default)s)")
+    soak.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
+    soak.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
+    soak.add_argument("--audio", type=Path, nargs="+", default=[], metavar="FILE", help="say this instead of noise")
+    soak.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     torch.set_num_threads(arguments.threads)
+    if arguments.what == "soak":
+        return _soak(arguments)
     settings = BenchSettings(
         model=arguments.checkpoint or arguments.arch,
         streams=arguments.streams,
@@ -91,6 +102,18 @@ def _profile(settings: BenchSettings, as_json: bool) -> int:
     result = profile(settings)
     print(json.dumps(asdict(result)) if as_json else profile_text(result))
     return 0
+
+
+def _soak(arguments: argparse.Namespace) -> int:
+    from gharial_server.bench.soak import SoakSettings, run_soak
+    from gharial_server.bench.text import soak_text
+
+    settings = SoakSettings(
+        arguments.arch, arguments.hours, arguments.streams, arguments.precision, tuple(arguments.audio)
+    )
+    result = run_soak(settings, lambda line: print(line, file=sys.stderr, flush=True))
+    print(json.dumps(asdict(result)) if arguments.json else soak_text(result))
+    return 0 if result.streams_agree and result.fresh_agrees else 1
 
 
 def _peers(settings: BenchSettings, as_json: bool) -> int:

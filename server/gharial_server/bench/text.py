@@ -8,6 +8,7 @@ from gharial_server.bench.measure import BenchResult
 if TYPE_CHECKING:
     from gharial_server.bench.peers.compare import Comparison
     from gharial_server.bench.profiling import Profile
+    from gharial_server.bench.soak import SoakResult
 
 
 def tried(result: BenchResult) -> str:
@@ -66,3 +67,21 @@ def profile_text(result: "Profile") -> str:
 
 def _machine(machine: Machine) -> str:
     return f"{machine.cpu} ({', '.join(machine.flags)}), {machine.cores} cores, load {machine.load}, {machine.commit}"
+
+
+def soak_text(result: "SoakResult") -> str:
+    """What `gharial bench soak` found."""
+    streams = "agree to the last bit" if result.streams_agree else "DIFFER"
+    fresh = "what the first one gave" if result.fresh_agrees else "SOMETHING ELSE than the first one"
+    return "\n".join(
+        (
+            f"{result.streams} streams of {result.hours} hours in {result.wall_seconds:.0f} s; the last answer ends at "
+            f"{result.end_seconds} s",
+            f"the streams' answers {streams}; a stream opened at the end gave {fresh}",
+            f"resident {result.early_rss / 2**20:.1f} MiB after a minute, {result.late_rss / 2**20:.1f} at the end; "
+            f"Python's blocks {result.early_objects} and {result.late_objects}",
+            f"largest LSTM cell {result.early_largest_cell} after a minute, {result.late_largest_cell} at the end",
+            f"heard after a minute: {result.early_heard}",
+            f"heard at the end:     {result.late_heard}",
+        )
+    )

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import torch
-from gharial_asr.compilation import load_model
+from gharial_asr.artefact import looks_like_artefact
+from gharial_asr.compilation import Precision, load_model
 
 from gharial_training.data.corpus import Corpus
 from gharial_training.scoring.measure import SetReport, measure_set, most_wrong
+from gharial_training.scoring.precision import gap_lines, precision_gap
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=CORPUS[:KEYS]",
         help="a set to measure: a folder from `gharial data prepare` and a regular expression on keys; may be repeated",
     )
-    parser.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
+    parser.add_argument(
+        "--precision",
+        choices=["int8", "float32", "both"],
+        default="int8",
+        help="arithmetic; both: decode twice and say how far apart they are (%(default)s)",
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
     parser.add_argument("--examples", type=int, default=0, metavar="N", help="show the N worst utterances of each set")
     parser.add_argument("--transcripts", type=Path, metavar="FILE", help="write key, reference and hypothesis as TSV")
@@ -49,22 +56,40 @@ def run(arguments: argparse.Namespace) -> int:
     """Measures every set. Raises ValueError, OSError."""
     torch.set_num_threads(arguments.threads)
     wanted = [parse_set(text) for text in arguments.sets]
-    model = load_model(arguments.checkpoint, arguments.precision)
-    reports = []
-    for name, folder, keys in wanted:
-        corpus = Corpus(folder)
-        if sys.stderr.isatty():
-            print(f"measuring {name} ...", file=sys.stderr)
-        reports.append(measure_set(name, model, corpus, corpus.matching(keys)))
+    both = arguments.precision == "both"
+    if both and looks_like_artefact(arguments.checkpoint):
+        raise ValueError(
+            f"{arguments.checkpoint} is an artefact, whose weights are int8 already; "
+            "give the hardware checkpoint (.pt) it was compiled from to compare precisions"
+        )
+    reports = _measure(arguments.checkpoint, "float32" if arguments.precision == "float32" else "int8", wanted)
+    gaps = []
+    if both:
+        exact = _measure(arguments.checkpoint, "float32", wanted)
+        gaps = [precision_gap(*pair) for pair in zip(reports, exact, strict=True)]
     if arguments.transcripts:
         lines = ("\t".join((report.name, *pair)) for report in reports for pair in report.pairs)
         arguments.transcripts.write_text("\n".join(lines) + "\n")
     if arguments.json:
         rows = [report.row() for report in reports]
-        print(json.dumps({"checkpoint": str(arguments.checkpoint), "precision": arguments.precision, "sets": rows}))
+        told = {"checkpoint": str(arguments.checkpoint), "precision": arguments.precision, "sets": rows}
+        print(json.dumps(told | ({"int8_less_float32": [gap.row() for gap in gaps]} if both else {})))
     else:
         _print_table(reports, arguments.examples)
+        if both:
+            print("", *gap_lines(gaps), sep="\n")
     return 0
+
+
+def _measure(checkpoint: Path, precision: Precision, wanted: list[tuple[str, Path, str]]) -> list[SetReport]:
+    model = load_model(checkpoint, precision)
+    reports = []
+    for name, folder, keys in wanted:
+        corpus = Corpus(folder)
+        if sys.stderr.isatty():
+            print(f"measuring {name} in {precision} ...", file=sys.stderr)
+        reports.append(measure_set(name, model, corpus, corpus.matching(keys)))
+    return reports
 
 
 def _print_table(reports: list[SetReport], examples: int) -> None:
