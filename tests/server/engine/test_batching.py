@@ -2,7 +2,9 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,6 +208,23 @@ def test_frames_that_come_while_a_batch_is_computed_make_the_next_batch(
     assert runner.rows == [1, 4, 4]
     assert [step.rows for step in steps if step.audio_seconds] == [1, 4, 4]
     assert all(len(step.latencies) == step.rows and min(step.latencies) >= 0 for step in steps)
+
+
+def test_an_idle_engine_has_no_tick(engine: BatchingEngine, listener: Listener) -> None:
+    recognise(engine, listener, [babble(0.3)])
+    thread = engine._thread
+
+    def woken() -> int:
+        """How often the engine's thread has gone to sleep so far."""
+        lines = Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+    deadline, before = time.monotonic() + PATIENCE, -1
+    while (now := woken()) != before:  # With a tick of a frame's length or less it would be woken for ever.
+        assert time.monotonic() < deadline
+        before = now
+        time.sleep(0.3)
+    assert len(recognise(engine, listener, [babble(0.3)])) == 5
 
 
 class BrokenRunner(LocalRunner):
