@@ -43,10 +43,10 @@ class Recurrence:
         self.hidden.index_copy_(1, rows_B, values.hidden)
         self.cell.index_copy_(1, rows_B, values.cell)
 
-    def clear(self, row: int) -> None:
-        """Makes one row as new."""
-        self.hidden[:, row] = 0
-        self.cell[:, row] = 0
+    def clear(self, rows_R: Tensor) -> None:
+        """Makes some rows as new."""
+        self.hidden.index_fill_(1, rows_R, 0)
+        self.cell.index_fill_(1, rows_R, 0)
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,15 @@ class SlotStates:
 
     def open(self, slot: int, generation: int) -> None:
         """Makes a slot as new and gives it to a stream. generation must not be 0, which means closed."""
-        self.frames_S[slot] = 0
-        self.history_SN[slot] = 0
-        self.pre.clear(slot)
-        self.post.clear(slot)
+        self.renew(torch.tensor([slot]))
         self.generations[slot] = generation
+
+    def renew(self, slots_R: Tensor) -> None:
+        """Makes some slots as new."""
+        self.frames_S.index_fill_(0, slots_R, 0)
+        self.history_SN.index_fill_(0, slots_R, 0)
+        self.pre.clear(slots_R)
+        self.post.clear(slots_R)
 
     def close(self, slot: int) -> None:
         """Takes the slot from its stream."""

@@ -10,6 +10,7 @@ exact on every processor. Which kernel and why: docs/decisions/0010-int8-kernel.
 
 import threading
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +55,10 @@ class Dense(Protocol):
     """y_BN = x_BK @ weight.T + bias."""
 
     def __call__(self, x_BK: Tensor) -> Tensor: ...
+
+
+DenseMaker = Callable[[Weight, Tensor], Dense]
+"""Makes the product of a weight (N, K) and a bias (N,)."""
 
 
 class Float32Dense:

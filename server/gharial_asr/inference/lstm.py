@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gharial_asr.inference.dense import Dense, Weight, dense
+from gharial_asr.inference.dense import Dense, DenseMaker, Weight, dense
 
 # Floats that torch's elementwise kernels take at once on the widest processors (AVX512, two registers).
 VECTOR = 32
@@ -51,12 +51,13 @@ class LayerWeights:
 class Layer:
     """One LSTM layer."""
 
-    def __init__(self, weights: LayerWeights) -> None:
-        self._recurrent = dense(weights.recurrent, weights.bias)
+    def __init__(self, weights: LayerWeights, make: DenseMaker = dense) -> None:
+        self._recurrent = make(weights.recurrent, weights.bias)
         self._inputs: Dense | None = None
         if weights.inputs is not None:
-            self._inputs = dense(weights.inputs, torch.zeros_like(weights.bias))
-        self._sigmoid_ = sigmoid_of_rows(len(weights.bias) // 4)
+            self._inputs = make(weights.inputs, torch.zeros_like(weights.bias))
+        # A GPU's kernels have one formula for all elements.
+        self._sigmoid_ = torch.sigmoid_ if weights.bias.is_cuda else sigmoid_of_rows(len(weights.bias) // 4)
 
     def step(self, x_BI: Tensor, hidden_BH: Tensor, cell_BH: Tensor) -> None:
         """Advances hidden and cell state by one input, in place."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gharial_asr.config import RnntConfig
-from gharial_asr.inference.dense import Dense, Int8Weight, Weight, dense
+from gharial_asr.inference.dense import DenseMaker, Int8Weight, Weight, dense
 from gharial_asr.inference.lstm import Layer, LayerWeights, Stack
 
 PACKERS = 4
@@ -41,19 +41,20 @@ class NetworkWeights:
     joint_output: Projection
 
 
-def _dense_of(projection: Projection) -> Dense:
-    return dense(projection.weight, projection.bias)
-
-
 class Network:
     """The recogniser's network. States are passed in and changed in place."""
 
-    def __init__(self, config: RnntConfig, weights: NetworkWeights) -> None:
+    def __init__(self, config: RnntConfig, weights: NetworkWeights, make: DenseMaker = dense) -> None:
+        """make: the kernel of every product; this processor's without one."""
         self.config = config
         # Packing int8 weights takes most of a model's loading: 5 ms a megabyte on one core.
         with ThreadPoolExecutor(min(PACKERS, os.cpu_count() or 1)) as pool:
-            stacks = [pool.map(Layer, layers) for layers in (weights.pre, weights.post, weights.prediction)]
-            joints = pool.map(_dense_of, (weights.joint_encoder, weights.joint_prediction, weights.joint_output))
+            stacks = [
+                pool.map(lambda layer: Layer(layer, make), layers)
+                for layers in (weights.pre, weights.post, weights.prediction)
+            ]
+            projections = (weights.joint_encoder, weights.joint_prediction, weights.joint_output)
+            joints = pool.map(lambda projection: make(projection.weight, projection.bias), projections)
             self._pre, self._post, self._prediction = (Stack(tuple(layers)) for layers in stacks)
             self._joint_encoder, self._joint_prediction, joint_output = joints
         self.joint_output: Callable[[Tensor], Tensor] = joint_output
