@@ -5,7 +5,7 @@ from gharial_asr.endpointing import eos_token
 from gharial_asr.inference.eos_logits import EosLogits
 from gharial_asr.lanes import LaneRunner
 from gharial_asr.recognition import PLAIN, Recognition
-from gharial_asr.runner import LocalRunner, Runner
+from gharial_asr.runner import LoadedModel, LocalRunner, Runner
 
 
 def build_runner(model: CompiledModel, slots: int, recognition: Recognition = PLAIN) -> Runner:
@@ -13,8 +13,8 @@ def build_runner(model: CompiledModel, slots: int, recognition: Recognition = PL
     return with_recognition(LocalRunner(model, 1, recognition.decoder), model, slots, recognition)
 
 
-def with_recognition(plain: LocalRunner, model: CompiledModel, slots: int, recognition: Recognition) -> Runner:
-    """A runner for a number of streams on the weights that a plain one with the same decoder has loaded."""
+def with_recognition(plain: LoadedModel, model: CompiledModel, slots: int, recognition: Recognition) -> Runner:
+    """A runner for a number of streams on weights that are loaded, for the same decoder."""
     eos = eos_token(model.tokenizer.pieces, recognition.endpointing)
     if eos is not None and recognition.endpointing.eos_mode == "terminal":
         plain.change_logits(lambda product: EosLogits(product, eos, recognition.endpointing))

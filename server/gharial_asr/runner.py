@@ -57,6 +57,24 @@ class Runner(Protocol):
         """Frees what the runner holds; it is not used afterwards."""
 
 
+Logits = Callable[[Tensor], Tensor]
+"""The joint's last product, from joint sizes (B, J) to logits (B, K)."""
+
+
+class LoadedModel(Protocol):
+    """A model's weights where they are to run, of which runners are made."""
+
+    @property
+    def step_samples(self) -> int:
+        """Samples in one step of its runners."""
+
+    def change_logits(self, change: Callable[[Logits], Logits]) -> None:
+        """Replaces the joint's last product by another made of it, in runners that are made afterwards."""
+
+    def with_slots(self, slots: int) -> Runner:
+        """A runner with a number of slots, all closed."""
+
+
 class LocalRunner:
     """Runs a compiled model on this machine's processor, in the calling thread (and torch's)."""
 
@@ -82,8 +100,8 @@ class LocalRunner:
         self.states = SlotStates(self._network, slots, self._front_end.history_samples)
         self.decoder = build_decoder(self._model, self._network, slots, self._settings)
 
-    def change_logits(self, change: Callable[[Callable[[Tensor], Tensor]], Callable[[Tensor], Tensor]]) -> None:
-        """Replaces the joint's last product, from joint sizes (B, J) to logits (B, K), by another made of it."""
+    def change_logits(self, change: Callable[[Logits], Logits]) -> None:
+        """Replaces the joint's last product by another made of it."""
         self._network.joint_output = change(self._network.joint_output)
 
     @property

@@ -17,7 +17,7 @@ class Graphs:
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         """Runs the work a few times and records it once. Returns what launches the record."""
-        aside = torch.cuda.Stream(self._device)
+        aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(aside):
             for _ in range(WARM_UPS):

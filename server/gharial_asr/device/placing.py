@@ -23,9 +23,11 @@ def cuda_device() -> torch.device:
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def place_network(model: Arithmetic, device: torch.device, precision: DevicePrecision) -> Network:
+def place_network(
+    model: Arithmetic, device: torch.device, precision: DevicePrecision, network_class: type[Network] = Network
+) -> Network:
     """The model's network with its weights on the device."""
-    return Network(model.config, _placed(model.weights, device), products(precision))
+    return network_class(model.config, _placed(model.weights, device), products(precision))
 
 
 def place_front_end(model: Arithmetic, device: torch.device) -> StreamingFeatures:

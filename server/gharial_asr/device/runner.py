@@ -6,7 +6,7 @@ Shapes: B streams of a batch, N samples of a step.
 import logging
 import time
 from bisect import bisect_left
-from typing import Self
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -19,10 +19,10 @@ from gharial_asr.device.placing import place_front_end, place_network
 from gharial_asr.device.products import DevicePrecision
 from gharial_asr.device.program import Found, Program
 from gharial_asr.device.states import DeviceStates
+from gharial_asr.device.step import Step
 from gharial_asr.emissions import Emissions, Runs
 from gharial_asr.inference.network import Network
-from gharial_asr.runner import Batch
-from gharial_asr.streaming import StreamingFeatures
+from gharial_asr.runner import Batch, Logits
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,27 @@ def buckets(slots: int) -> tuple[int, ...]:
     return (*(size for size in sizes if size < slots), slots)
 
 
+class DeviceModel:
+    """A model's weights on a device; implements `gharial_asr.runner.LoadedModel`."""
+
+    network_class: type[Network] = Network
+
+    def __init__(self, model: Arithmetic, device: torch.device, precision: DevicePrecision) -> None:
+        self.device = device
+        self.network = place_network(model, device, precision, self.network_class)
+        self.front_end = place_front_end(model, device)
+
+    @property
+    def step_samples(self) -> int:
+        return self.front_end.step_samples
+
+    def change_logits(self, change: Callable[[Logits], Logits]) -> None:
+        self.network.joint_output = change(self.network.joint_output)
+
+    def with_slots(self, slots: int) -> "DeviceRunner":
+        return DeviceRunner(self, slots)
+
+
 class DeviceRunner:
     """Implements `gharial_asr.runner.Runner` with greedy decoding on a device.
 
@@ -45,29 +66,16 @@ class DeviceRunner:
     called one by one, slowly: so tests run the very step that a GPU runs.
     """
 
-    def __init__(self, network: Network, front_end: StreamingFeatures, slots: int, device: torch.device) -> None:
-        """network, front_end: on the device already (`gharial_asr.device.placing`)."""
-        self._network, self._front_end, self._device = network, front_end, device
-        self._prepare(slots)
-
-    @classmethod
-    def of_model(cls, model: Arithmetic, slots: int, device: torch.device, precision: DevicePrecision) -> Self:
-        """A runner of a compiled model."""
-        return cls(place_network(model, device, precision), place_front_end(model, device), slots, device)
-
-    def with_slots(self, slots: int) -> Self:
-        """Another runner on the same weights, with another number of slots, all closed."""
-        return type(self)(self._network, self._front_end, slots, self._device)
-
     @torch.inference_mode()
-    def _prepare(self, slots: int) -> None:
+    def __init__(self, model: DeviceModel, slots: int) -> None:
         began = time.monotonic()
-        self._states = DeviceStates(self._network, slots, self._front_end.history_samples, self._device)
+        self.step_samples = model.step_samples
+        self._states = DeviceStates(model.network, slots, model.front_end.history_samples, model.device)
         self._sizes = buckets(slots)
-        parts = self._network, self._front_end, self._states
-        self._programs = [Program(*parts, size, self._device) for size in self._sizes]
-        if self._device.type == "cuda":
-            graphs = Graphs(self._device)
+        parts = model.network, model.front_end, self._states
+        self._programs = [Program(Step(*parts, size, model.device), self._states.spare) for size in self._sizes]
+        if model.device.type == "cuda":
+            graphs = Graphs(model.device)
             # The largest first: the others then find their memory in its pool.
             for program in reversed(self._programs):
                 program.capture(graphs.capture)
@@ -76,10 +84,6 @@ class DeviceRunner:
     @property
     def slots(self) -> int:
         return self._states.slots
-
-    @property
-    def step_samples(self) -> int:
-        return self._front_end.step_samples
 
     @property
     def bytes_per_stream(self) -> int:

@@ -12,7 +12,7 @@ from gharial_asr.compilation import Arithmetic, load_model
 from gharial_asr.config import RnntConfig
 from gharial_asr.decoding.settings import DecoderSettings
 from gharial_asr.emissions import Emissions
-from gharial_asr.inference.dense import Int8Weight, Weight
+from gharial_asr.inference.dense import DenseMaker, Int8Weight, Weight, dense
 from gharial_asr.inference.network import Network, NetworkWeights
 from gharial_asr.lanes import LaneRunner
 from gharial_asr.resets import ResetSettings
@@ -42,8 +42,8 @@ class SpeakingNetwork(Network):
     frame agree whether something was said in it.
     """
 
-    def __init__(self, config: RnntConfig, weights: NetworkWeights) -> None:
-        super().__init__(config, weights)
+    def __init__(self, config: RnntConfig, weights: NetworkWeights, make: DenseMaker = dense) -> None:
+        super().__init__(config, weights, make)
         self._round = 0
 
     def encode(self, x_BSF: Tensor, pre: tuple[Tensor, Tensor], post: tuple[Tensor, Tensor]) -> Tensor:

@@ -1,0 +1,131 @@
+"""The accelerator's runner, on this processor: the same kernels, called one by one."""
+
+import numpy as np
+import pytest
+import torch
+from gharial_asr.compilation import Precision, compile_checkpoint
+from gharial_asr.config import RnntConfig
+from gharial_asr.device.products import DevicePrecision, products
+from gharial_asr.device.runner import DeviceModel, DeviceRunner, buckets
+from gharial_asr.emissions import Tokens
+from gharial_asr.inference.dense import dense, quantise_weight
+from gharial_asr.runner import Batch, LocalRunner, Runner
+from gharial_asr.state import StaleSlotError
+from numpy.typing import NDArray
+from tiny_models import babble, tiny_checkpoint, tiny_config
+
+STEP = 960
+HERE = torch.device("cpu")
+
+
+def on_device(
+    precision: DevicePrecision, slots: int, blank_bias: float = 18.0, seed: int = 5, config: RnntConfig | None = None
+) -> DeviceRunner:
+    compiled: Precision = "float32" if precision == "float32" else "int8"
+    model = compile_checkpoint(tiny_checkpoint(seed, config, blank_bias), compiled)
+    return DeviceModel(model, HERE, precision).with_slots(slots)
+
+
+def decode(runner: Runner, recordings: dict[int, NDArray[np.float32]]) -> dict[int, Tokens]:
+    """Streams recordings by slot, all in one batch per step for as long as each lasts."""
+    for slot in recordings:
+        runner.open(slot, generation=slot + 1)
+    found = {slot: Tokens() for slot in recordings}
+    for frame in range(max(len(x) for x in recordings.values()) // STEP):
+        going = [slot for slot, x in recordings.items() if len(x) >= (frame + 1) * STEP]
+        samples = np.stack([recordings[slot][frame * STEP : (frame + 1) * STEP] for slot in going])
+        slots = np.array(going, np.int32)
+        emitted = runner.step(Batch(slots, (slots + 1).astype(np.uint32), samples))
+        for slot, row in zip(going, emitted.rows(), strict=True):
+            found[slot] += row.settled
+    return found
+
+
+def assert_same(found: dict[int, Tokens], expected: dict[int, Tokens]) -> None:
+    for slot, tokens in expected.items():
+        assert (found[slot].tokens, found[slot].frames) == (tokens.tokens, tokens.frames)
+        assert found[slot].probabilities == pytest.approx(tokens.probabilities, abs=1e-5)
+
+
+@pytest.mark.parametrize(("seed", "bias"), [(1, 14.0), (3, 14.0), (5, 14.0), (5, 8.0)])
+@pytest.mark.parametrize("prediction_layers", [1, 2])
+def test_float32_says_what_the_processor_says(seed: int, bias: float, prediction_layers: int) -> None:
+    config = tiny_config(prediction_layers=prediction_layers)
+    recordings = {slot: babble(0.6 + slot % 3 / 8, seed=slot) for slot in range(11)}
+    reference = LocalRunner(compile_checkpoint(tiny_checkpoint(seed, config, bias), "float32"), slots=12)
+    expected = decode(reference, recordings)
+    assert_same(decode(on_device("float32", 12, bias, seed, config), recordings), expected)
+    assert sum(len(tokens.tokens) for tokens in expected.values()) > 50
+
+
+def test_int8_says_what_the_processor_says_in_int8() -> None:
+    recordings = {slot: babble(1 + slot % 3 / 2, seed=slot) for slot in range(11)}
+    expected = decode(LocalRunner(compile_checkpoint(tiny_checkpoint(), "int8"), slots=40), recordings)
+    assert_same(decode(on_device("int8", 40), recordings), expected)
+
+
+def test_more_rows_at_once_than_a_round_has_places_for_and_thirty_tokens_in_every_frame() -> None:
+    recordings = {slot: babble(0.13, seed=slot) for slot in range(150)}
+    checkpoint = tiny_checkpoint(blank_bias=-100.0)
+    expected = decode(LocalRunner(compile_checkpoint(checkpoint, "float32"), slots=150), recordings)
+    assert all(len(tokens.tokens) == 60 for tokens in expected.values())
+    assert_same(decode(on_device("float32", 150, -100.0), recordings), expected)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_low_precision_stays_close_to_float32(precision: DevicePrecision) -> None:
+    weight, x_BK = torch.randn(70, 90), torch.randn(5, 90)
+    bias = torch.randn(70)
+    expected = torch.nn.functional.linear(x_BK, weight, bias)
+    for given in (weight, quantise_weight(weight)):
+        error = (products(precision)(given, bias)(x_BK) - expected).abs()
+        assert error.mean() < 0.01 * expected.abs().mean() * (3 if precision == "int8" else 1)
+
+
+def test_bf16_loses_nothing_of_an_int8_weight() -> None:
+    weight, x_BK = quantise_weight(torch.randn(70, 90)), torch.randint(-128, 128, (5, 90)).float()
+    exact = torch.nn.functional.linear(x_BK.double(), weight.values.double() * weight.scale.double()[:, None])
+    found = products("bf16")(weight, torch.zeros(70))(x_BK)
+    assert (found - exact).abs().max() < 1e-5 * exact.abs().max()
+
+
+@pytest.mark.parametrize("rows", [1, 8, 40])
+@pytest.mark.parametrize(("outputs", "inputs"), [(48, 64), (45, 90)])
+def test_int8_products_are_the_processors(rows: int, outputs: int, inputs: int) -> None:
+    weight, bias, x_BK = quantise_weight(torch.randn(outputs, inputs)), torch.randn(outputs), torch.randn(rows, inputs)
+    assert torch.allclose(products("int8")(weight, bias)(x_BK), dense(weight, bias)(x_BK), rtol=1e-6, atol=1e-6)
+
+
+def test_a_reused_slot_never_sees_its_former_stream() -> None:
+    runner = on_device("float32", 2)
+    decode(runner, {1: babble(2, seed=7)})
+    again = decode(runner, {1: babble(2, seed=8)})
+    assert again == decode(on_device("float32", 2), {1: babble(2, seed=8)})
+
+
+@pytest.mark.parametrize(
+    ("slots", "generations", "message"),
+    [
+        ([0], [5], "slot 0 is not open for generation 5"),
+        ([2], [1], "slot 2 is not open"),
+        ([-1], [1], "slot -1 is not open"),
+        ([1], [0], "slot 1 is not open"),
+        ([0, 0], [6, 6], "one frame of a slot"),
+    ],
+)
+def test_a_step_for_another_generation_or_twice_for_a_slot_is_refused(
+    slots: list[int], generations: list[int], message: str
+) -> None:
+    runner = on_device("float32", 2)
+    runner.open(0, generation=6)
+    samples = np.zeros((len(slots), STEP), np.float32)
+    with pytest.raises(StaleSlotError, match=message):
+        runner.step(Batch(np.array(slots, np.int32), np.array(generations, np.uint32), samples))
+
+
+@pytest.mark.parametrize(
+    ("slots", "sizes"),
+    [(1, (1,)), (8, (1, 8)), (20, (1, 8, 20)), (100, (1, 8, 32, 64, 100)), (128, (1, 8, 32, 64, 128))],
+)
+def test_batch_sizes_end_with_all_slots(slots: int, sizes: tuple[int, ...]) -> None:
+    assert buckets(slots) == sizes

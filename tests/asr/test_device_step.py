@@ -1,0 +1,118 @@
+"""What a CUDA graph needs of a step, shown without a GPU.
+
+The step runs on pretended CUDA tensors, which have shapes and a device but no contents: whatever would need the
+contents on the host (a number, a shape that depends on them) raises, and so does a tensor that lies elsewhere. And on
+this processor its kernels are the same whatever is said.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gharial_asr.architectures import ARCHITECTURES, random_model
+from gharial_asr.compilation import Arithmetic, compile_checkpoint
+from gharial_asr.config import RnntConfig
+from gharial_asr.device.products import DEVICE_PRECISIONS, DevicePrecision
+from gharial_asr.device.program import Program
+from gharial_asr.device.runner import DeviceModel
+from gharial_asr.device.states import DeviceStates
+from gharial_asr.device.step import Step
+from gharial_asr.inference import network
+from tiny_models import babble, tiny_checkpoint
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+GPU = torch.device("cuda", 0)
+
+
+class Recorder(TorchDispatchMode):
+    """Notes every kernel with the shapes of what goes in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels: list[tuple[str, tuple[torch.Size, ...]]] = []
+        self.devices: set[torch.device] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        made = func(*args, **(kwargs or {}))
+        self.kernels.append((str(func), tuple(tensor.shape for tensor in given)))
+        tensors = [*given, *(leaf for leaf in tree_leaves(made) if isinstance(leaf, torch.Tensor))]
+        self.devices |= {tensor.device for tensor in tensors}
+        return made
+
+
+@pytest.fixture(autouse=True)
+def one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretended tensors cannot be made by several threads at once."""
+    monkeypatch.setattr(network, "PACKERS", 1)
+
+
+@contextmanager
+def pretended_gpu() -> Iterator[None]:
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.inference_mode():
+        yield
+
+
+def step_of(model: DeviceModel, batch: int) -> Step:
+    states = DeviceStates(model.network, 40, model.front_end.history_samples, model.device)
+    return Step(model.network, model.front_end, states, batch, model.device)
+
+
+def tiny() -> Arithmetic:
+    return compile_checkpoint(tiny_checkpoint(), "int8")
+
+
+@pytest.mark.parametrize("precision", DEVICE_PRECISIONS)
+def test_a_step_never_asks_the_device_and_uses_nothing_that_is_not_on_it(precision: DevicePrecision) -> None:
+    with pretended_gpu():
+        step = step_of(DeviceModel(tiny(), GPU, precision), 8)
+        with Recorder() as recorder:
+            step.first()
+            step.more()
+    assert recorder.devices == {GPU}
+    assert len(recorder.kernels) > 300
+    product = {"bf16": "aten.mm.dtype", "int8": "aten._int_mm.default", "float32": "aten.linear.default"}[precision]
+    assert sum(name == product for name, _ in recorder.kernels) > 40
+
+
+def test_the_pretended_gpu_refuses_to_be_asked() -> None:
+    with pretended_gpu(), pytest.raises(DataDependentOutputException):
+        bool(torch.zeros(3, device=GPU).sum() > 0)
+
+
+@pytest.mark.parametrize("precision", DEVICE_PRECISIONS)
+def test_the_kernels_are_the_same_whatever_is_said_and_however_many_streams_there_are(
+    precision: DevicePrecision,
+) -> None:
+    model = DeviceModel(tiny(), torch.device("cpu"), precision)
+    recorded = []
+    with torch.inference_mode():
+        step = step_of(model, 32)
+        program = Program(step, spare=40)
+        for rows, loudness in ((32, 1.0), (32, 0.0), (5, 1.0), (32, 1.0)):
+            samples = np.stack([babble(0.06, seed=slot) * loudness for slot in range(rows)])
+            program.run(np.arange(rows), samples)
+            with Recorder() as recorder:
+                step.first()
+            recorded.append(recorder.kernels)
+    assert all(kernels == recorded[0] for kernels in recorded)
+
+
+@pytest.mark.parametrize("config", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_the_published_sizes_fit_the_kernels_of_int8_without_padding_columns(config: RnntConfig) -> None:
+    """cuBLAS wants multiples of 8."""
+    with pretended_gpu():
+        model = DeviceModel(random_model(config, "int8"), GPU, "int8")
+        with Recorder() as recorder:
+            step_of(model, 64).first()
+    products = [shapes for name, shapes in recorder.kernels if name == "aten._int_mm.default"]
+    assert products
+    assert all(rows > 16 and inputs % 8 == outputs % 8 == 0 for (rows, inputs), (_, outputs) in products)
+    assert not any(name == "aten.constant_pad_nd.default" and len(shapes[0]) == 2 for name, shapes in recorder.kernels)
