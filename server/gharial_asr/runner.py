@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gharial_asr.compilation import Arithmetic
-from gharial_asr.decoding.build import build_decoder
+from gharial_asr.decoding.build import build_decoder, load_ngram
 from gharial_asr.decoding.settings import GREEDY, DecoderSettings
 from gharial_asr.emissions import Emissions
 from gharial_asr.features import Features
@@ -82,11 +82,12 @@ class LocalRunner:
     """Another one may watch or steer the network in a measurement."""
 
     def __init__(self, model: Arithmetic, slots: int, settings: DecoderSettings = GREEDY) -> None:
-        """Raises ValueError when the settings ask for what the model does not have."""
+        """Raises NgramError when decoder beam cannot use the model's n-gram."""
         self._model = model
         self._settings = settings
         self._network = self.network_class(model.config, model.weights)
         self._front_end = StreamingFeatures(Features(model.config, model.mel_mean, model.mel_variance))
+        self._ngram = load_ngram(model, settings)
         self._allocate(slots)
 
     def with_slots(self, slots: int) -> Self:
@@ -98,7 +99,7 @@ class LocalRunner:
     @torch.inference_mode()
     def _allocate(self, slots: int) -> None:
         self.states = SlotStates(self._network, slots, self._front_end.history_samples)
-        self.decoder = build_decoder(self._model, self._network, slots, self._settings)
+        self.decoder = build_decoder(self._model, self._network, slots, self._settings, self._ngram)
 
     def change_logits(self, change: Callable[[Logits], Logits]) -> None:
         """Replaces the joint's last product by another made of it."""

@@ -8,6 +8,7 @@ from gharial_asr.architectures import architecture_name
 from gharial_asr.artefact import write_artefact
 from gharial_asr.checkpoint import load_hardware_checkpoint
 from gharial_asr.compilation import TARGETS, compile_checkpoint
+from gharial_asr.decoding.ngram import with_ngram
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", choices=["cpu", "cuda", "card"], default="cpu", help="what will run it (%(default)s)"
     )
+    parser.add_argument(
+        "--ngram", type=Path, metavar="PATH",
+        help="n-gram for decoder beam instead of the checkpoint's: a file, or a folder with ngram.binary or ngram.arpa",
+    )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="artefact to write (.gharial)")
     parser.add_argument("--json", action="store_true", help="say the result as JSON")
 
@@ -29,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"compile for {' or '.join(TARGETS)}"
         )
     model = compile_checkpoint(load_hardware_checkpoint(arguments.checkpoint), "int8", target=target)
+    if arguments.ngram is not None:
+        model = with_ngram(model, arguments.ngram)
     digest = write_artefact(model, arguments.output)
     size = arguments.output.stat().st_size
     architecture = architecture_name(model.config)

@@ -18,6 +18,10 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
         "--beam-width", type=int, metavar="N", help=f"hypotheses that decoder beam keeps ({BEAM.beam_width})"
     )
     group.add_argument(
+        "--ngram-scale", type=float, metavar="S",
+        help="weight of the model's n-gram for decoder beam; 0 leaves it out (the model's own)",
+    )  # fmt: skip
+    group.add_argument(
         "--state-resets", action="store_true",
         help="decode long audio in overlapping segments, each with fresh states; costs a quarter more",
     )  # fmt: skip
@@ -50,10 +54,11 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
 def recognition_of(arguments: argparse.Namespace) -> Recognition:
     """What the options say. Raises ValueError."""
     decoder = BEAM if arguments.decoder == "beam" else GREEDY
-    if arguments.beam_width is not None:
-        if arguments.decoder != "beam":
-            raise ValueError("--beam-width is for --decoder beam; give that too")
-        decoder = replace(decoder, beam_width=arguments.beam_width)
+    beam = {"beam_width": arguments.beam_width, "ngram_scale": arguments.ngram_scale}
+    given = {name: value for name, value in beam.items() if value is not None}
+    if given and arguments.decoder != "beam":
+        raise ValueError(f"--{next(iter(given)).replace('_', '-')} is for --decoder beam; give that too")
+    decoder = replace(decoder, **given)
     resets = ResetSettings(arguments.reset_segment, arguments.reset_overlap) if arguments.state_resets else None
     endpointing = EndpointSettings(
         arguments.eos_mode, arguments.eos_multiplier, arguments.eos_threshold, arguments.silence_terminate_seconds

@@ -13,6 +13,7 @@ from gharial_asr.audio import read_audio
 from gharial_asr.building import build_runner
 from gharial_asr.cli.recognition_options import add_recognition_arguments, recognition_of
 from gharial_asr.compilation import load_model
+from gharial_asr.decoding.ngram import with_ngram
 from gharial_asr.offline import Transcription, transcribe
 
 
@@ -26,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="hardware checkpoint (.pt) or artefact (.gharial)",
     )
+    parser.add_argument(
+        "--ngram", type=Path, metavar="PATH",
+        help="n-gram for decoder beam instead of the model's: a file, or a folder with ngram.binary or ngram.arpa",
+    )  # fmt: skip
     parser.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
     parser.add_argument("--together", type=int, default=8, metavar="N", help="files decoded side by side (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
@@ -44,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise OSError(f"no such file: {', '.join(missing)}")
     model = load_model(arguments.checkpoint, arguments.precision)
     recognition = recognition_of(arguments)
+    if arguments.ngram is not None:
+        model = with_ngram(model, arguments.ngram)
     runner = build_runner(model, min(arguments.together, len(files)), recognition)
     progress = _Progress()
     done: dict[int, Transcription] = {}
