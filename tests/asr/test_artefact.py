@@ -76,7 +76,7 @@ def test_the_header_says_what_the_model_is_and_for_what_it_was_compiled(tmp_path
         write_artefact(compile_checkpoint(tiny_checkpoint(), "int8", target=target), path)
         told = header(path)
         assert (told["target"], told["architecture"]) == (target, "custom")
-        assert told["symbols_per_step"]["greedy"] == 30
+        assert told["symbols_per_step"] == {"greedy": 30, "beam": 8}
         assert told["model_version"] == "1.14.0"
         assert told["rnnt_config"]["tokenizer"]["vocab_size"] == 47
         assert read_artefact(path).target == target
