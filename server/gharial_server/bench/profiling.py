@@ -86,6 +86,8 @@ def profile(settings: BenchSettings) -> Profile:
     """Runs with timers around the parts. Raises ValueError where they would not see all of the work."""
     if settings.threads != 1:
         raise ValueError("--profile sees the engine's thread alone; give --threads 1")
+    if settings.resets:
+        raise ValueError("--profile is about one size of batch, which --state-resets change; leave them out")
     machine, what = this_machine(), subject(settings)
     runner, _ = what.for_streams(settings.streams)
     watch = Stopwatch()
