@@ -45,6 +45,7 @@ class Case:
             candidates_within=told.token_threshold,
             prune_within=told.score_threshold,
             frames_open=int(told.seconds_open / FRAME + 1e-6),
+            fuzzy=told.fuzzy,
         )
 
 
@@ -52,7 +53,7 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     seed = draw(st.integers(0, 2**32 - 1))
     random = np.random.default_rng(seed)
-    tokens = int(random.integers(2, 14))
+    tokens = int(random.integers(2, 20))
     network = SmallNetwork.random(
         seed % 2**31, tokens, layers=int(random.integers(1, 3)),
         blank_bias=random.uniform(-1, 6), gain=random.choice([0.5, 1.0, 2.0]),
@@ -64,6 +65,7 @@ def cases(draw: st.DrawFn) -> Case:
         token_threshold=float(random.choice([-1.0, 1.5, 1.5, 3.0])),
         score_threshold=float(random.choice([-1.0, 0.4, 0.4, 2.0])),
         seconds_open=float(random.choice([0.0, 0.18, 1.25])),
+        fuzzy=bool(random.random() < 0.25),
     )
     lengths = random.integers(1, 9, SLOTS + 3)
     recordings = tuple((2 * random.standard_normal((length, JOINT))).astype(np.float32) for length in lengths)

@@ -187,7 +187,7 @@ def test_a_folder_without_an_ngram_is_named(files: dict[str, Path], capsys: pyte
     assert "holds neither ngram.binary nor ngram.arpa" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", [["--ngram-scale", "0.1"], ["--beam-width", "3"]])
+@pytest.mark.parametrize("option", [["--ngram-scale", "0.1"], ["--beam-width", "3"], ["--fuzzy-top-k"]])
 def test_options_of_beam_search_are_refused_for_greedy(
     files: dict[str, Path], option: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,7 @@ class Rules:
     prune_within: float = 0.4
     symbols: int = 8
     frames_open: int = 20
+    fuzzy: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class ReferenceBeam:
         for emitted in range(rules.symbols + 1):
             continued = []
             for hypothesis in active:
-                scores = log_softmax([x / rules.temperature for x in self.model(number, hypothesis.tokens)])
+                scores = log_softmax([x / rules.temperature for x in self.sent(self.model(number, hypothesis.tokens))])
                 ended.append(replace(hypothesis, score=hypothesis.score + scores[-1]))
                 for token in self.candidates(scores):
                     bonus = self.ngram(hypothesis.tokens, token)
@@ -104,6 +105,17 @@ class ReferenceBeam:
                 active = [hypothesis for hypothesis in active if self.above(hypothesis.score, ended[-1].score)]
         self.hypotheses = self.without_old(self.pruned(ended), number)
         return self.settle()
+
+    def sent(self, logits: list[float]) -> list[float]:
+        """What a card sends of them: with fuzzy the largest of every eight neighbours, and the blank."""
+        if not self.rules.fuzzy:
+            return logits
+        *tokens, blank = logits
+        kept = [-math.inf] * len(tokens)
+        for begin in range(0, len(tokens), 8):
+            best = begin + self.in_order(tokens[begin : begin + 8])[0]
+            kept[best] = tokens[best]
+        return [*kept, blank]
 
     def above(self, a: float, b: float) -> bool:
         self.closest = min(self.closest, abs(a - b))
@@ -121,7 +133,8 @@ class ReferenceBeam:
         best = self.in_order(scores)[: self.rules.width]
         blank = len(scores) - 1
         within = self.rules.candidates_within
-        return [k for k in best if k != blank and (within < 0 or self.above(scores[k], max(scores) - within))]
+        best = [k for k in best if k != blank and scores[k] > -math.inf]
+        return [k for k in best if (within < 0 or self.above(scores[k], max(scores) - within))]
 
     def text(self, hypothesis: Hypothesis) -> str:
         return "".join(self.pieces[token] for token in hypothesis.tokens)

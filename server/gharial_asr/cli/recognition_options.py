@@ -22,6 +22,10 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
         help="weight of the model's n-gram for decoder beam; 0 leaves it out (the model's own)",
     )  # fmt: skip
     group.add_argument(
+        "--fuzzy-top-k", action="store_true",
+        help="decoder beam knows the largest of every eight logits only, as from a card",
+    )  # fmt: skip
+    group.add_argument(
         "--state-resets", action="store_true",
         help="decode long audio in overlapping segments, each with fresh states; costs a quarter more",
     )  # fmt: skip
@@ -51,13 +55,17 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+_OPTIONS = {"beam_width": "--beam-width", "ngram_scale": "--ngram-scale", "fuzzy": "--fuzzy-top-k"}
+
+
 def recognition_of(arguments: argparse.Namespace) -> Recognition:
     """What the options say. Raises ValueError."""
     decoder = BEAM if arguments.decoder == "beam" else GREEDY
     beam = {"beam_width": arguments.beam_width, "ngram_scale": arguments.ngram_scale}
+    beam["fuzzy"] = arguments.fuzzy_top_k or None
     given = {name: value for name, value in beam.items() if value is not None}
     if given and arguments.decoder != "beam":
-        raise ValueError(f"--{next(iter(given)).replace('_', '-')} is for --decoder beam; give that too")
+        raise ValueError(f"{_OPTIONS[next(iter(given))]} is for --decoder beam; give that too")
     decoder = replace(decoder, **given)
     resets = ResetSettings(arguments.reset_segment, arguments.reset_overlap) if arguments.state_resets else None
     endpointing = EndpointSettings(

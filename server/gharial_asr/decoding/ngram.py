@@ -5,7 +5,7 @@ Shapes: R tokens to judge, M = order - 1 tokens of context; `...` any.
 
 A context is the last tokens as numbers, so contexts are tensors like the rest of a hypothesis. KenLM's binding judges
 one token at a time: that loop is here and nowhere else. It runs for candidates only, a few per stream and second of
-speech, and repeated questions are answered from memory (about 0.5 microseconds, against 5 when KenLM is asked).
+speech, and repeated questions are answered from memory (0.2 microseconds, against 2.4 when KenLM is asked at order 4).
 """
 
 import math

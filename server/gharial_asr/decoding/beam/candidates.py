@@ -35,19 +35,15 @@ class Chooser:
         """The candidates of each hypothesis; the logits are overwritten."""
         blank = logits_RK.shape[1] - 1
         values_RG, classes_RG = fuzzy_logits(logits_RK) if self.fuzzy else (logits_RK, None)
-        values_RG = values_RG.div_(self.temperature)
-        total_R1 = values_RG.logsumexp(1, keepdim=True)
+        # One pass of torch's own; its logsumexp alone takes longer, many times so where probabilities vanish.
+        values_RG = values_RG.div_(self.temperature).log_softmax(1)
         best_RC, tokens_RC = largest(values_RG, min(self.width, values_RG.shape[1]))
         if classes_RG is not None:
             tokens_RC = classes_RG.gather(1, tokens_RC)
         none_RC = (tokens_RC == blank) | (best_RC == -math.inf)
         if self.threshold >= 0:
             none_RC |= best_RC < best_RC[:, :1] - self.threshold
-        return Candidates(
-            (values_RG[:, -1:] - total_R1).squeeze(1),
-            tokens_RC.masked_fill(none_RC, 0),
-            (best_RC - total_R1).masked_fill(none_RC, -math.inf),
-        )
+        return Candidates(values_RG[:, -1], tokens_RC.masked_fill(none_RC, 0), best_RC.masked_fill(none_RC, -math.inf))
 
 
 def largest(values_RK: Tensor, count: int) -> tuple[Tensor, Tensor]:
