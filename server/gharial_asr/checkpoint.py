@@ -129,6 +129,7 @@ def load_hardware_checkpoint(path: Path) -> HardwareCheckpoint:
 def save_hardware_checkpoint(path: Path, checkpoint: HardwareCheckpoint) -> None:
     """Writes the documented layout; the file appears whole or not at all."""
     check_shapes(checkpoint.config, checkpoint.state_dict)
+    ngram = checkpoint.ngram
     content: dict[str, Any] = {
         "state_dict": {name: value.detach().clone() for name, value in checkpoint.state_dict.items()},
         "epoch": checkpoint.epoch,
@@ -138,11 +139,11 @@ def save_hardware_checkpoint(path: Path, checkpoint: HardwareCheckpoint) -> None
         "melvars": checkpoint.mel_variance,
         "melalpha": 0.0,
         "sentpiece_model": checkpoint.tokenizer.model,
+        # Readers of this version look into the entry without asking whether it is there.
+        "ngram": {"binary": ngram.binary if ngram else None, "scale_factor": ngram.scale_factor if ngram else None},
         "version": checkpoint.version,
         "rnnt_config": checkpoint.config.model_dump(mode="json"),
     }
-    if checkpoint.ngram is not None:
-        content["ngram"] = {"binary": checkpoint.ngram.binary, "scale_factor": checkpoint.ngram.scale_factor}
     partial = path.with_name(path.name + ".part")
     torch.save(content, partial)
     partial.replace(path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +175,25 @@ def test_a_torn_file_says_so(artefact: Path) -> None:
     artefact.write_bytes(artefact.read_bytes()[:5000])
     with pytest.raises(ArtefactError, match="is damaged"):
         load_model(artefact)
+
+
+def test_whatever_bytes_of_the_header_become_only_an_artefact_error_comes_out(artefact: Path) -> None:
+    """200 files with wrong, lost or repeated bytes in the header, or cut anywhere; the error names the file."""
+    chance = random.Random(1)
+    whole = artefact.read_bytes()
+    ends = 8 + int.from_bytes(whole[:8], "little")
+    refused = 0
+    for _ in range(200):
+        at, length = chance.randrange(ends), chance.choice([1, 1, 3, 20])
+        middle = chance.choice([b"", chance.randbytes(length), whole[at : at + length] * 2])
+        damaged = whole[:at] + middle + whole[at + length :]
+        artefact.write_bytes(damaged if chance.random() < 0.8 else whole[: chance.randrange(len(whole))])
+        try:
+            read_artefact(artefact)
+        except ArtefactError as error:
+            refused += 1
+            assert "tiny.gharial" in str(error)
+    assert refused > 150
 
 
 def test_a_file_that_is_neither_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 import zipfile
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from gharial_asr.checkpoint import (
     CheckpointError,
     HardwareCheckpoint,
+    Ngram,
     load_hardware_checkpoint,
     parse_hardware_checkpoint,
     read_checkpoint,
@@ -165,9 +167,9 @@ def test_the_other_name_of_the_joints_last_layer_is_dropped_and_may_stand_alone(
 def test_a_saved_checkpoint_has_the_documented_keys(checkpoint: HardwareCheckpoint, tmp_path: Path) -> None:
     save_hardware_checkpoint(tmp_path / "model.pt", checkpoint)
     content = read_checkpoint(tmp_path / "model.pt")
-    documented = as_exported(checkpoint, "1.10.0")
+    documented = as_exported(checkpoint, "1.14.0")
     assert set(content) == set(documented)
-    assert content["melalpha"] == 0.0
+    assert (content["melalpha"], content["ngram"]) == (0.0, documented["ngram"])
     for section in ("filterbank_features", "frame_splicing"):
         ours = content["rnnt_config"]["input_val"][section]
         assert ours | documented["rnnt_config"]["input_val"][section] == ours
@@ -175,8 +177,10 @@ def test_a_saved_checkpoint_has_the_documented_keys(checkpoint: HardwareCheckpoi
 
 
 def test_what_is_saved_is_what_is_loaded(checkpoint: HardwareCheckpoint, tmp_path: Path) -> None:
+    checkpoint = replace(checkpoint, ngram=Ngram(b"mmap lm", 0.05))
     save_hardware_checkpoint(tmp_path / "model.pt", checkpoint)
     loaded = load_hardware_checkpoint(tmp_path / "model.pt")
+    assert loaded.ngram == checkpoint.ngram
     assert loaded.config == checkpoint.config
     assert loaded.tokenizer.model == checkpoint.tokenizer.model
     assert all(torch.equal(loaded.state_dict[name], value) for name, value in checkpoint.state_dict.items())
