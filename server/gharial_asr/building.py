@@ -4,6 +4,7 @@ from gharial_asr.compilation import CompiledModel
 from gharial_asr.endpointing import eos_token
 from gharial_asr.inference.eos_logits import EosLogits
 from gharial_asr.lanes import LaneRunner
+from gharial_asr.memory import give_back_free_memory
 from gharial_asr.recognition import PLAIN, Recognition
 from gharial_asr.runner import LoadedModel, LocalRunner, Runner
 
@@ -15,6 +16,7 @@ def build_runner(model: CompiledModel, slots: int, recognition: Recognition = PL
 
 def with_recognition(plain: LoadedModel, model: CompiledModel, slots: int, recognition: Recognition) -> Runner:
     """A runner for a number of streams on weights that are loaded, for the same decoder."""
+    give_back_free_memory()
     eos = eos_token(model.tokenizer.pieces, recognition.endpointing)
     if eos is not None and recognition.endpointing.eos_mode == "terminal":
         plain.change_logits(lambda product: EosLogits(product, eos, recognition.endpointing))
