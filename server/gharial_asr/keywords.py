@@ -6,7 +6,7 @@ begins a phrase. docs/reference/keywords.md explains what is granted when, and w
 
 import json
 import math
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 MOST_PHRASES = 500
 MOST_CHARACTERS = 100
 MOST_BOOST = 10.0
+# Lists that a runner remembers.
+MOST_LISTS = 64
 
 Keywords = tuple[tuple[str, float], ...]
 """Phrases, each with its boost: a natural logarithm per character, above 0 for more and below 0 for less."""
@@ -26,7 +28,9 @@ Keywords = tuple[tuple[str, float], ...]
 class Spelling(Protocol):
     """What keywords need of a tokenizer."""
 
-    pieces: tuple[str, ...]
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """The text of each token."""
 
     def spellings(self, text: str) -> list[tuple[int, ...]]:
         """The likely ways to write a text in tokens, the best first. Raises ValueError for unknown characters."""
@@ -49,14 +53,42 @@ def checked(phrases: Mapping[str, float]) -> Keywords:
     return tuple(sorted(found.items()))
 
 
+def to_bytes(keywords: Keywords) -> bytes:
+    """As they travel: a JSON object, nothing for none."""
+    return json.dumps(dict(keywords)).encode() if keywords else b""
+
+
+def from_bytes(data: bytes) -> Keywords:
+    """Keywords as they travel. Raises ValueError."""
+    return _checked_object(json.loads(data) if data else {})
+
+
+def check_characters(keywords: Keywords, pieces: Sequence[str]) -> None:
+    """Raises ValueError for a phrase with characters that no piece has."""
+    known = {character for piece in pieces for character in piece} | {" "}
+    for phrase, _ in keywords:
+        if strange := sorted(set(phrase) - known):
+            raise ValueError(
+                f"keyword {phrase!r} has {', '.join(map(repr, strange))}, which the model never writes; "
+                "spell it as transcripts are spelt"
+            )
+
+
 def read_keywords(path: Path) -> Keywords:
     """Keywords from a JSON file: {"keywords": {"phrase": boost}}. Raises ValueError, OSError."""
     try:
         phrases = json.loads(path.read_text())["keywords"]
-        return checked({str(phrase): float(boost) for phrase, boost in phrases.items()})
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         form = '{"keywords": {"gharial": 1.0}}'
         raise ValueError(f"{path} holds no keywords ({error!r}); it must look like {form}") from error
+    return _checked_object(phrases)
+
+
+def _checked_object(phrases: object) -> Keywords:
+    """Keywords from what a JSON text held."""
+    if not isinstance(phrases, dict) or not all(isinstance(boost, int | float) for boost in phrases.values()):
+        raise ValueError("keywords must be an object of phrases, each with a number: its boost")
+    return checked(phrases)
 
 
 @dataclass
@@ -80,10 +112,11 @@ class _Node:
 class Automaton:
     """Flat arrays over Q states, of which 0 is the root, and their E edges.
 
-    advance float32 (Q,): what the phrase under way has been granted. starts int64 (Q + 1,): edges of state q are those from
-    starts[q] to starts[q + 1]. tokens, targets int64 and gains float32 (E,): of each edge; leaves bool (E,): whether
-    it gives up the phrase under way. A state other than the root has no edges for what the root has an edge for, save
-    where it knows better: look there next, and without an edge there either, the root follows.
+    advance float32 (Q,): what the phrase under way has been granted.
+    starts int64 (Q + 1,): where each state's edges begin, and the last one's end.
+    tokens, targets int64 and gains float32 (E,): of each edge.
+    leaves bool (E,): whether an edge gives up the phrase under way.
+    A token for which a state has no edge takes the root's, and without one there the root follows.
     """
 
     advance: NDArray[np.float32]
@@ -109,6 +142,26 @@ def compile_keywords(keywords: Keywords, tokenizer: Spelling) -> Automaton:
         np.array([each[token][1] for each in edges for token in sorted(each)], np.float32),
         np.array([each[token][2] for each in edges for token in sorted(each)], np.bool_),
     )
+
+
+class KeywordCompiler:
+    """Compiles keywords, each list once: streams of one application bring the same."""
+
+    def __init__(self, tokenizer: Spelling | None) -> None:
+        """tokenizer: None for a model without one, which has no keywords either."""
+        self._tokenizer = tokenizer
+        self._compiled: OrderedDict[Keywords, Automaton] = OrderedDict()
+
+    def compile(self, keywords: Keywords) -> Automaton:
+        """The automaton of keywords. Raises ValueError for a phrase that the model cannot write."""
+        if self._tokenizer is None:
+            raise ValueError("the model has no tokenizer, which keywords need; serve a trained checkpoint")
+        automaton = self._compiled.get(keywords) or compile_keywords(keywords, self._tokenizer)
+        self._compiled[keywords] = automaton
+        self._compiled.move_to_end(keywords)
+        if len(self._compiled) > MOST_LISTS:
+            self._compiled.popitem(last=False)
+        return automaton
 
 
 def _insert(nodes: list[_Node], spelling: Sequence[int], boost: float, pieces: Sequence[str]) -> None:

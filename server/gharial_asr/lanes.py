@@ -14,6 +14,7 @@ from gharial_asr.decoding.lane_words import Vocabulary
 from gharial_asr.decoding.passage import LaneSaid, Passage
 from gharial_asr.decoding.seam import Seam
 from gharial_asr.emissions import Emissions, Row
+from gharial_asr.keywords import Keywords
 from gharial_asr.resets import ResetSteps
 from gharial_asr.runner import Batch, Runner
 from gharial_asr.state import StaleSlotError
@@ -42,6 +43,7 @@ class LaneRunner:
         self._began_S = np.zeros(self._slots, np.int64)
         self._lane_S = np.zeros(self._slots, np.int64)
         self._score_S = np.zeros(self._slots)
+        self._keywords: dict[int, Keywords] = {}
         self._overlaps: dict[int, _Overlap] = {}
         self._passages: dict[int, Passage] = {}
 
@@ -53,15 +55,17 @@ class LaneRunner:
     def step_samples(self) -> int:
         return self._runner.step_samples
 
-    def open(self, slot: int, generation: int) -> None:
+    def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
         self.free(slot)
-        self._runner.open(slot, generation)
+        self._runner.open(slot, generation, keywords)
+        self._keywords[slot] = keywords
         self._generations_S[slot] = generation
         for values_S in (self._frame_S, self._began_S, self._lane_S, self._score_S):
             values_S[slot] = 0
 
     def free(self, slot: int) -> None:
         self._generations_S[slot] = 0
+        self._keywords.pop(slot, None)
         self._overlaps.pop(slot, None)
         self._passages.pop(slot, None)
         for lane in (0, 1):
@@ -123,7 +127,7 @@ class LaneRunner:
     def _begin_overlap(self, slot: int) -> None:
         """A fresh lane begins beside the live one."""
         other = slot + (1 - int(self._lane_S[slot])) * self._slots
-        self._runner.open(other, int(self._generations_S[slot]))
+        self._runner.open(other, int(self._generations_S[slot]), self._keywords[slot])
         self._overlaps[slot] = _Overlap(int(self._frame_S[slot]))
 
     def _end_lane(self, slot: int) -> None:

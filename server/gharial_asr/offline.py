@@ -11,6 +11,7 @@ from gharial_asr.compilation import CompiledModel
 from gharial_asr.decoding.words import SMALLEST_PROBABILITY, Word, WordBuilder, confidence
 from gharial_asr.emissions import NO_TOKENS, Hypothesis, Row, Tokens
 from gharial_asr.endpointing import CLASSIC, Endpoint, Endpointer, EndpointSettings
+from gharial_asr.keywords import Keywords
 from gharial_asr.runner import Batch, Runner
 
 Samples = NDArray[np.float32]
@@ -125,6 +126,7 @@ def transcribe(
     recordings: Iterable[Samples],
     progress: Callable[[float], None] = lambda seconds: None,
     endpointing: EndpointSettings = CLASSIC,
+    keywords: Keywords = (),
 ) -> Iterator[tuple[int, Transcription]]:
     """Decodes 16 kHz recordings; yields (index, transcription) as each ends, which need not be in their order.
 
@@ -141,7 +143,7 @@ def transcribe(
             number, samples = following
             builder, endpointer = WordBuilder(pieces, seconds), Endpointer(pieces, seconds, endpointing)
             running.append(_Decoding(number, free.pop(), samples, builder, endpointer))
-            runner.open(running[-1].slot, number + 1)
+            runner.open(running[-1].slot, number + 1, keywords)
         for decoding in [d for d in running if d.is_over(size)]:
             running.remove(decoding)
             runner.free(decoding.slot)

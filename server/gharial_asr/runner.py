@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gharial_asr.compilation import Arithmetic
+from gharial_asr.compilation import Arithmetic, CompiledModel
+from gharial_asr.decoding.boosting import Booster
 from gharial_asr.decoding.build import build_decoder, load_ngram
 from gharial_asr.decoding.settings import GREEDY, DecoderSettings
 from gharial_asr.emissions import Emissions
 from gharial_asr.features import Features
 from gharial_asr.inference.network import Network
+from gharial_asr.keywords import KeywordCompiler, Keywords
 from gharial_asr.state import SlotStates
 from gharial_asr.streaming import StreamingFeatures
 
@@ -44,8 +46,9 @@ class Runner(Protocol):
     def step_samples(self) -> int:
         """Samples in one step (960: 60 ms at 16 kHz)."""
 
-    def open(self, slot: int, generation: int) -> None:
-        """Makes a slot as new for a stream named by a generation other than 0."""
+    def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
+        """Makes a slot as new for a stream named by a generation other than 0. Raises ValueError for keywords that the
+        model cannot write."""
 
     def free(self, slot: int) -> None:
         """Takes a slot from its stream."""
@@ -88,6 +91,7 @@ class LocalRunner:
         self._network = self.network_class(model.config, model.weights)
         self._front_end = StreamingFeatures(Features(model.config, model.mel_mean, model.mel_variance))
         self._ngram = load_ngram(model, settings)
+        self._compiler = KeywordCompiler(model.tokenizer if isinstance(model, CompiledModel) else None)
         self._allocate(slots)
 
     def with_slots(self, slots: int) -> Self:
@@ -98,8 +102,9 @@ class LocalRunner:
 
     @torch.inference_mode()
     def _allocate(self, slots: int) -> None:
+        self.booster = Booster(slots, self._model.config.n_classes)
         self.states = SlotStates(self._network, slots, self._front_end.history_samples)
-        self.decoder = build_decoder(self._model, self._network, slots, self._settings, self._ngram)
+        self.decoder = build_decoder(self._model, self._network, slots, self._settings, self._ngram, self.booster)
 
     def change_logits(self, change: Callable[[Logits], Logits]) -> None:
         """Replaces the joint's last product by another made of it."""
@@ -119,12 +124,14 @@ class LocalRunner:
         return self.states.bytes_per_slot + self.decoder.bytes_per_slot
 
     @torch.inference_mode()
-    def open(self, slot: int, generation: int) -> None:
+    def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
+        self.booster.assign(slot, self._compiler.compile(keywords) if keywords else None)
         self.states.open(slot, generation)
         self.decoder.open(slot)
 
     def free(self, slot: int) -> None:
         self.states.close(slot)
+        self.booster.assign(slot, None)
 
     @torch.inference_mode()
     def step(self, batch: Batch) -> Emissions:

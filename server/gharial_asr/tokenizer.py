@@ -37,6 +37,17 @@ class Tokenizer:
         """Piece ids of a normalised text."""
         return list(self._processor.encode(text))
 
+    def spellings(self, text: str, most: int = 8) -> list[tuple[int, ...]]:
+        """The likeliest ways to write a text in pieces, the best first. Raises ValueError for unknown characters."""
+        best = tuple(self.encode(text))
+        if not best or self._processor.unk_id() in best:
+            raise ValueError(f"the model cannot write {text!r}; spell it as transcripts are spelt")
+        try:
+            others = self._processor.nbest_encode_as_ids(text, most)
+        except RuntimeError:  # only unigram models know more than one way
+            others = []
+        return list(dict.fromkeys((best, *map(tuple, others))))
+
     def sample(self, text: str, alpha: float = 0.1) -> list[int]:
         """Piece ids of one segmentation drawn at random (subword regularisation; T. Kudo, 2018)."""
         return list(self._processor.encode(text, enable_sampling=True, alpha=alpha, nbest_size=-1))

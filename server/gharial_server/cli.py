@@ -4,7 +4,12 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from gharial_asr.cli.recognition_options import add_recognition_arguments, recognition_of
+from gharial_asr.cli.recognition_options import (
+    add_keyword_argument,
+    add_recognition_arguments,
+    keywords_of,
+    recognition_of,
+)
 from gharial_wire.models import ModelIdentity
 
 from gharial_server import logs
@@ -32,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     engine.add_argument("--threads", type=int, default=d.threads, metavar="N", help="for arithmetic (%(default)s)")
 
     add_recognition_arguments(parser)
+    add_keyword_argument(parser)
 
     streams = parser.add_argument_group("streams")
     streams.add_argument("--host", default=d.host, help="address to listen on (%(default)s)")
@@ -54,10 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_level)
     given = vars(arguments)
     identity = ModelIdentity(given["name"], given["version"], given["language"])
-    names = Settings.__dataclass_fields__.keys() - {"identity", "recognition", "write_timeout"}
+    names = Settings.__dataclass_fields__.keys() - {"identity", "recognition", "keywords", "write_timeout"}
     with explain():
         settings = Settings(
-            identity=identity, recognition=recognition_of(arguments), **{name: given[name] for name in names}
+            identity=identity,
+            recognition=recognition_of(arguments),
+            keywords=keywords_of(arguments),
+            **{name: given[name] for name in names},
         )
         asyncio.run(serve(settings))
     return 0

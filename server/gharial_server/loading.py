@@ -39,7 +39,13 @@ def load_engine(settings: Settings, observer: Observer) -> Engine:
         card_socket=_card_socket(settings.backend),
         recognition=settings.recognition,
     )
-    return build_engine(settings.backend, backend, identity.name, identity.version, identity.language, observer)
+    engine = build_engine(settings.backend, backend, identity.name, identity.version, identity.language, observer)
+    try:
+        engine.check_keywords(settings.keywords)
+    except ValueError:
+        engine.stop()
+        raise
+    return engine
 
 
 def compiled(checkpoint: LocalCheckpoint, cache: Path) -> Path:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from gharial_asr.keywords import Keywords
 from gharial_wire.audio import FRAME_SAMPLES, FRAME_SECONDS, SAMPLE_RATE
 
 from gharial_server.engine.interface import (
@@ -84,7 +85,10 @@ class NullEngine:
     def alive(self) -> bool:
         return not self._stopping
 
-    def open(self, sink: Sink) -> NullStream:
+    def check_keywords(self, keywords: Keywords) -> None:
+        """Nothing is recognised, so any will do."""
+
+    def open(self, sink: Sink, keywords: Keywords = ()) -> NullStream:
         with self._lock:
             if self._stopping:
                 raise EngineStoppedError("the engine has stopped")

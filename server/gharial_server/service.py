@@ -9,7 +9,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from gharial_asr.keywords import Keywords, checked
 from gharial_wire.closing import Close
+from gharial_wire.request import StreamRequest
 
 from gharial_server.admission import Load, Phase, Refusal, refuse, unready
 from gharial_server.engine.interface import Engine, EngineFullError, EngineStoppedError, Event, Stream
@@ -80,13 +82,22 @@ class Service:
         """Why a new stream would be refused now, or None."""
         return refuse(self.phase, self.load, self.settings.retry_after)
 
-    def admit(self) -> Stream | Refusal:
+    def keywords(self, request: StreamRequest) -> Keywords:
+        """The server's keywords and the stream's own, whose boost counts where both name one. Raises ValueError."""
+        if not request.keywords:
+            return self.settings.keywords
+        keywords = checked(dict(self.settings.keywords) | dict(checked(dict(request.keywords))))
+        if self.engine is not None:
+            self.engine.check_keywords(keywords)
+        return keywords
+
+    def admit(self, request: StreamRequest) -> Stream | Refusal:
         """Takes a place for a new stream, or says why there is none. Whoever got one must `attach` it."""
         retry_after = self.settings.retry_after
         verdict = self.refuse()
         if verdict is None and self.engine is not None:
             try:
-                return self.engine.open(self.sink)
+                return self.engine.open(self.sink, self.keywords(request))
             except EngineFullError:
                 load = self.load
                 verdict = refuse(Phase.SERVING, Load(load.capacity, load.capacity), retry_after)

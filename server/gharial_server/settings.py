@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gharial_asr.keywords import Keywords
 from gharial_asr.recognition import PLAIN, Recognition
 from gharial_wire.models import ModelIdentity
 
@@ -25,6 +26,7 @@ class Settings:
     backend: str = "cpu"
     identity: ModelIdentity = field(default_factory=ModelIdentity)
     recognition: Recognition = PLAIN
+    keywords: Keywords = ()
     host: str = "0.0.0.0"
     port: int = 3030
     http_port: int = 8080

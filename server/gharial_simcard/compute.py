@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 from gharial_asr.emissions import Emissions
+from gharial_asr.keywords import Keywords
 from gharial_asr.recognition import Recognition
 from gharial_asr.runner import Batch, Runner
 
@@ -29,9 +30,9 @@ class HangingRunner:
         """Samples of one stream in a step."""
         return self._runner.step_samples
 
-    def open(self, slot: int, generation: int) -> None:
+    def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
         """Makes a slot as new."""
-        self._runner.open(slot, generation)
+        self._runner.open(slot, generation, keywords)
 
     def free(self, slot: int) -> None:
         """Takes a slot from its stream."""

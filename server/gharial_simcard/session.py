@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from gharial_asr.artefact import ArtefactError
 from gharial_asr.emissions import Runs
+from gharial_asr.keywords import from_bytes
 from gharial_asr.recognition import Recognition
 from gharial_asr.runner import Batch, Runner
 from gharial_asr.state import StaleSlotError
@@ -221,7 +222,10 @@ class Session:
         if request.generation == 0:
             raise MalformedMessageError("a generation is not 0")
         self._host.facts.admit(self._needed_bitstream)
-        runner.open(request.slot, request.generation)
+        try:
+            runner.open(request.slot, request.generation, from_bytes(request.keywords))
+        except ValueError as error:
+            raise CardError(Code.FAILED, str(error)) from error
         self._open.add(request.slot)
         self._host.facts.report_streams(len(self._open))
         return Done()

@@ -129,11 +129,12 @@ class Loaded(Message):
 
 @dataclass(frozen=True)
 class Open(Message):
-    """A slot for a stream that is named by a generation other than 0."""
+    """A slot for a stream that is named by a generation other than 0, and the stream's keywords (JSON, or nothing)."""
 
-    TYPE, LAYOUT = 7, "u32 u32"
+    TYPE, LAYOUT = 7, "u32 u32 blob"
     slot: int
     generation: int
+    keywords: bytes = b""
 
 
 @dataclass(frozen=True)

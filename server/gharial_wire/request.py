@@ -22,7 +22,7 @@ CONTENT_TYPE = f"{MEDIA_TYPE};format={SAMPLE_FORMAT};channels={CHANNELS};rate={S
 _CONTENT_PARAMETERS = {"format": SAMPLE_FORMAT, "channels": str(CHANNELS), "rate": str(SAMPLE_RATE)}
 
 # `api_key` belongs to a gateway in front of the server, which may leave it in the URL.
-_PARAMETERS = ("content_type", "model", "version", "lang", "alternatives", "api_key")
+_PARAMETERS = ("content_type", "model", "version", "lang", "alternatives", "keywords", "api_key")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}")
 # How much of a client's own words an error repeats: logs and answers stay short.
@@ -39,12 +39,13 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True)
 class StreamRequest:
-    """A request that is well formed. None stands for a parameter that was left out."""
+    """A request that is well formed. None stands for a parameter that was left out. keywords: phrases with boosts."""
 
     model: str | None = None
     version: str = LATEST
     language: str | None = None
     alternatives: int = 1
+    keywords: tuple[tuple[str, float], ...] = ()
 
 
 def parse_target(target: str) -> StreamRequest:
@@ -63,6 +64,7 @@ def parse_target(target: str) -> StreamRequest:
         version=_matching("version", given.get("version"), _IDENTIFIER, "latest or a version such as v1") or LATEST,
         language=_matching("lang", given.get("lang"), _LANGUAGE, "a BCP 47 language tag such as en"),
         alternatives=_alternatives(given.get("alternatives", "1")),
+        keywords=tuple(map(_keyword, filter(None, given.get("keywords", "").split(",")))),
     )
 
 
@@ -117,6 +119,17 @@ def _alternatives(value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= MAX_ALTERNATIVES):
         raise RequestError(400, f"alternatives is {_shown(value)}; give a whole number from 1 to {MAX_ALTERNATIVES}")
     return int(value)
+
+
+def _keyword(text: str) -> tuple[str, float]:
+    """`phrase:boost`; a phrase alone has boost 1."""
+    phrase, colon, boost = text.partition(":")
+    try:
+        return phrase, float(boost) if colon else 1.0
+    except ValueError as error:
+        raise RequestError(
+            400, f"keywords has {_shown(text)}; give phrase:boost,phrase:boost, as in gharial:1.5"
+        ) from error
 
 
 def _shown(text: str) -> str:

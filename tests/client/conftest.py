@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gharial_asr.keywords import Keywords
 from gharial_server.engine.interface import Alternative, Answer, EngineFullError, ModelInfo
 from gharial_server.run import Running, running
 from gharial_server.settings import Settings
@@ -66,7 +67,10 @@ class ReadingEngine:
     def active(self) -> int:
         return len(self.streams)
 
-    def open(self, sink: Any) -> ReadingStream:
+    def check_keywords(self, keywords: Keywords) -> None:
+        """Any will do."""
+
+    def open(self, sink: Any, keywords: Keywords) -> ReadingStream:
         if self.active >= self.capacity:
             raise EngineFullError
         stream = ReadingStream(next(self._numbers), sink, self)

@@ -7,6 +7,7 @@ import pytest
 from gharial_client.connecting import StreamError
 from gharial_client.transcription import Options, transcribe
 from gharial_wire.closing import RESTARTING
+from gharial_wire.request import StreamRequest
 
 FAST = Options(pace=None)
 
@@ -48,7 +49,7 @@ async def test_a_refused_request_is_not_tried_again_and_the_reason_is_shown(harn
 
 async def test_a_full_server_is_asked_again_after_its_retry_after(harness) -> None:
     async with harness.serve(capacity=1, retry_after=0) as server:
-        place = server.service.admit()
+        place = server.service.admit(StreamRequest())
         waiting = asyncio.create_task(transcribe(harness.spoken([5]), harness.url(server), FAST))
         refused = server.service.metrics.refusals.labels("full")
         await harness.until(lambda: refused._value.get() > 0)
@@ -58,7 +59,7 @@ async def test_a_full_server_is_asked_again_after_its_retry_after(harness) -> No
 
 async def test_patience_ends_with_what_was_seen(harness) -> None:
     async with harness.serve(capacity=1, retry_after=0) as server:
-        server.service.admit()
+        server.service.admit(StreamRequest())
         with pytest.raises(StreamError, match=r"maximum number of simultaneous connections.*gave up after \d+ att"):
             await transcribe(harness.spoken([5]), harness.url(server), Options(patience_seconds=0.2))
 

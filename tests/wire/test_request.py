@@ -117,3 +117,14 @@ def test_a_model_that_is_not_loaded_is_a_400_that_names_the_loaded_one(
 def test_a_model_for_one_region_does_not_serve_the_whole_language() -> None:
     with pytest.raises(RequestError, match="lang en "):
         check_model(StreamRequest(language="en"), ModelIdentity(language="en-GB"))
+
+
+def test_keywords_are_phrases_with_boosts() -> None:
+    target = "/asr/v0.1/stream?keywords=gharial:0.5,long%20nose,mugger:-1,"
+    assert parse_target(target).keywords == (("gharial", 0.5), ("long nose", 1.0), ("mugger", -1.0))
+    assert parse_target("/asr/v0.1/stream?keywords=").keywords == ()
+
+
+def test_a_boost_that_is_no_number_is_refused_with_the_form() -> None:
+    with pytest.raises(RequestError, match="keywords has 'gharial:much'; give phrase:boost"):
+        parse_target("/asr/v0.1/stream?keywords=gharial:much")

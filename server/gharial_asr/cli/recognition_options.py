@@ -2,9 +2,11 @@
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 from gharial_asr.decoding.settings import BEAM, DECODERS, GREEDY
 from gharial_asr.endpointing import EOS_MODES, EndpointSettings
+from gharial_asr.keywords import Keywords, read_keywords
 from gharial_asr.recognition import Recognition
 from gharial_asr.resets import ResetSettings
 
@@ -53,6 +55,19 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
         "--silence-terminate-seconds", type=float, metavar="S",
         help="end a stream after so long without a word (never)",
     )  # fmt: skip
+
+
+def add_keyword_argument(parser: argparse.ArgumentParser) -> None:
+    """Declares the option of keywords."""
+    parser.add_argument(
+        "--keywords", type=Path, metavar="FILE",
+        help='phrases to hear more readily, or less, for every stream: {"keywords": {"gharial": 1.0}}',
+    )  # fmt: skip
+
+
+def keywords_of(arguments: argparse.Namespace) -> Keywords:
+    """What the option names. Raises ValueError, OSError."""
+    return () if arguments.keywords is None else read_keywords(arguments.keywords)
 
 
 _OPTIONS = {"beam_width": "--beam-width", "ngram_scale": "--ngram-scale", "fuzzy": "--fuzzy-top-k"}

@@ -11,7 +11,12 @@ import torch
 
 from gharial_asr.audio import read_audio
 from gharial_asr.building import build_runner
-from gharial_asr.cli.recognition_options import add_recognition_arguments, recognition_of
+from gharial_asr.cli.recognition_options import (
+    add_keyword_argument,
+    add_recognition_arguments,
+    keywords_of,
+    recognition_of,
+)
 from gharial_asr.compilation import load_model
 from gharial_asr.decoding.ngram import with_ngram
 from gharial_asr.offline import Transcription, transcribe
@@ -36,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object per file and line")
     add_recognition_arguments(parser)
+    add_keyword_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     done: dict[int, Transcription] = {}
     printed = 0
     for number, transcription in transcribe(
-        runner, model, map(read_audio, files), progress.add, recognition.endpointing
+        runner, model, map(read_audio, files), progress.add, recognition.endpointing, keywords_of(arguments)
     ):
         done[number] = transcription
         while printed in done:

@@ -1,7 +1,7 @@
 """Keyword boosting of many streams at once: what every class gains, as tensors.
 
-Shapes: S slots, R rows (hypotheses, or streams), B of which have keywords, K classes, the blank last; E edges, Q states of
-all automata in use, one after the other. A row's state is counted within its own slot's automaton; 0 is its root.
+Shapes: S slots, R rows (hypotheses, or streams), B of which have keywords, K classes, the blank last; E edges, Q states
+of all automata in use, one after the other. A row's state is counted within its own slot's automaton; 0 is its root.
 """
 
 from dataclasses import dataclass
@@ -39,6 +39,11 @@ class Booster:
         if self._automata[slot] is not automaton:
             self._automata[slot] = automaton
             self._join()
+
+    @property
+    def idle(self) -> bool:
+        """No slot has keywords."""
+        return self._tables is None
 
     def _join(self) -> None:
         unique = {id(each): each for each in self._automata if each is not None}
@@ -128,3 +133,21 @@ def _edges_of(tables: _Tables, states_B: Tensor) -> tuple[Tensor, Tensor]:
     row_E = torch.arange(len(states_B)).repeat_interleave(count_B)
     first_E = (begin_B - (count_B.cumsum(0) - count_B)).repeat_interleave(count_B)
     return row_E, first_E + torch.arange(len(row_E))
+
+
+@dataclass(frozen=True)
+class Following:
+    """The keywords of one step's streams. states_B: changes in place as tokens are read."""
+
+    booster: Booster
+    slots_B: Tensor
+    states_B: Tensor
+
+    def boosted(self, logits_RK: Tensor, rows_R: Tensor) -> Tensor:
+        """The logits of some rows with what each class gains. Nothing is given back: what a stream has settled on
+        stands, and the loss would only make it fall silent."""
+        return self.booster.boosted(logits_RK, self.slots_B[rows_R], self.states_B[rows_R], give_back=False)
+
+    def read(self, rows_R: Tensor, tokens_R: Tensor) -> None:
+        """Some rows have emitted a token each."""
+        self.states_B[rows_R] = self.booster.next(self.slots_B[rows_R], self.states_B[rows_R], tokens_R)

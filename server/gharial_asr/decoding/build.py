@@ -3,20 +3,28 @@
 from gharial_asr.compilation import Arithmetic, CompiledModel
 from gharial_asr.decoding.beam.search import BeamDecoder
 from gharial_asr.decoding.beam.text_hash import TextHash
+from gharial_asr.decoding.boosting import Booster
 from gharial_asr.decoding.decoder import Decoder
 from gharial_asr.decoding.greedy import GreedyDecoder
+from gharial_asr.decoding.keyword_scores import KeywordScorer
 from gharial_asr.decoding.ngram import NgramScorer
 from gharial_asr.decoding.settings import DecoderSettings
 from gharial_asr.inference.network import Network
 
 
 def build_decoder(
-    model: Arithmetic, network: Network, slots: int, settings: DecoderSettings, ngram: NgramScorer | None
+    model: Arithmetic,
+    network: Network,
+    slots: int,
+    settings: DecoderSettings,
+    ngram: NgramScorer | None,
+    booster: Booster,
 ) -> Decoder:
-    """A decoder for a number of slots, all unopened."""
+    """A decoder for a number of slots, all unopened. booster: the slots' keywords."""
     if settings.decoder == "greedy":
-        return GreedyDecoder(network, slots)
-    return BeamDecoder(network, slots, TextHash(model.pieces), settings, model.config.step_seconds, ngram)
+        return GreedyDecoder(network, slots, booster)
+    texts, judge = TextHash(model.pieces), KeywordScorer(booster, ngram)
+    return BeamDecoder(network, slots, texts, settings, model.config.step_seconds, judge)
 
 
 def load_ngram(model: Arithmetic, settings: DecoderSettings) -> NgramScorer | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gharial_asr.decoding.boosting import Booster, Following
 from gharial_asr.emissions import Emissions, Runs
 from gharial_asr.inference.network import Network
 from gharial_asr.state import Prediction, after_start
@@ -34,8 +35,11 @@ class Decoded:
 class GreedyDecoder:
     """Implements `gharial_asr.decoding.decoder.Decoder`; every token is settled at once."""
 
-    def __init__(self, network: Network, slots: int) -> None:
+    def __init__(self, network: Network, slots: int, booster: Booster | None = None) -> None:
+        """booster: the slots' keywords."""
         self._network = network
+        self._booster = booster
+        self._keyword_S = torch.zeros(slots, dtype=torch.long)
         self._start = after_start(network)
         self._slots = slots
         self.states = Prediction.zeros(network.config, slots)
@@ -46,10 +50,16 @@ class GreedyDecoder:
 
     def open(self, slot: int) -> None:
         self.states.scatter(torch.tensor([slot]), self._start)
+        self._keyword_S[slot] = 0
 
     def step(self, f_BJ: Tensor, slots_B: Tensor, frames_B: Tensor) -> Emissions:
         prediction = self.states.gather(slots_B)
-        decoded = decode_greedy(self._network, f_BJ, prediction)
+        keywords = None
+        if self._booster is not None and not self._booster.idle:
+            keywords = Following(self._booster, slots_B, self._keyword_S[slots_B])
+        decoded = decode_greedy(self._network, f_BJ, prediction, keywords)
+        if keywords is not None:
+            self._keyword_S[slots_B] = keywords.states_B
         self.states.scatter(slots_B, prediction)
         return Emissions.settled_only(
             Runs(
@@ -61,21 +71,27 @@ class GreedyDecoder:
         )
 
 
-def decode_greedy(network: Network, f_BJ: Tensor, state: Prediction) -> Decoded:
-    """Emits the tokens of one projected encoder output; the prediction state (B rows) changes in place."""
+def decode_greedy(network: Network, f_BJ: Tensor, state: Prediction, keywords: Following | None = None) -> Decoded:
+    """Emits the tokens of one projected encoder output; the prediction state (B rows) changes in place.
+
+    keywords change which class wins, not its probability.
+    """
     rows_R = torch.arange(f_BJ.shape[0])
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for _ in range(MAX_SYMBOLS):
         logits_RK = network.logits(f_BJ[rows_R], state.projected[rows_R])
+        wanted_RK = logits_RK if keywords is None else keywords.boosted(logits_RK, rows_R)
         # Most rows end here. The largest value is found many times faster than its place, which only the others need.
-        emitting_R = (logits_RK[:, network.config.blank] < logits_RK.amax(1)).nonzero().squeeze(1)
+        emitting_R = (wanted_RK[:, network.config.blank] < wanted_RK.amax(1)).nonzero().squeeze(1)
         if emitting_R.numel() == 0:
             break
         logits_RK, rows_R = logits_RK[emitting_R], rows_R[emitting_R]
-        tokens_R = logits_RK.argmax(1)
+        tokens_R = (logits_RK if keywords is None else wanted_RK[emitting_R]).argmax(1)
         chosen_R = logits_RK.gather(1, tokens_R[:, None]).squeeze(1)
         found.append((rows_R, tokens_R, (chosen_R - logits_RK.logsumexp(1)).exp()))
         advance(network, tokens_R, rows_R, state)
+        if keywords is not None:
+            keywords.read(rows_R, tokens_R)
     return _by_row(found, f_BJ.shape[0])
 
 

@@ -71,6 +71,9 @@ class NgramScorer:
         self.start: tuple[int, ...] = (*[BEFORE_START] * (order - 2), START)
         self._logarithm = lru_cache(REMEMBERED)(self._ask)
 
+    def start_of(self, slot: int) -> tuple[int, ...]:
+        return self.start
+
     def scores(self, context_RM: Tensor, tokens_R: Tensor) -> Tensor:
         pairs = zip(context_RM.tolist(), tokens_R.tolist(), strict=True)
         logarithms = [self._logarithm((*context, token)) for context, token in pairs]

@@ -22,6 +22,7 @@ from gharial_asr.device.states import DeviceStates
 from gharial_asr.device.step import Step
 from gharial_asr.emissions import Emissions, Runs
 from gharial_asr.inference.network import Network
+from gharial_asr.keywords import Keywords
 from gharial_asr.runner import Batch, Logits
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,9 @@ class DeviceRunner:
         """Device memory of one stream's state."""
         return self._states.bytes_per_slot
 
-    def open(self, slot: int, generation: int) -> None:
+    def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
+        if keywords:
+            raise ValueError("keywords are not boosted on an accelerator; serve them with --backend cpu")
         self._states.open(slot, generation)
 
     def free(self, slot: int) -> None:

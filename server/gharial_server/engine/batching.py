@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from gharial_asr.emissions import Row
 from gharial_asr.endpointing import CLASSIC, EndpointSettings, eos_token
+from gharial_asr.keywords import Keywords, check_characters
 from gharial_asr.runner import Batch, Runner
 from gharial_wire.card_protocol import CardError
 
@@ -112,14 +113,17 @@ class BatchingEngine:
     def alive(self) -> bool:
         return not self._stopping
 
-    def open(self, sink: Sink) -> LiveStream:
+    def check_keywords(self, keywords: Keywords) -> None:
+        check_characters(keywords, self.pieces)
+
+    def open(self, sink: Sink, keywords: Keywords = ()) -> LiveStream:
         with self._wake:
             if self._stopping:
                 raise EngineStoppedError("the engine has stopped; the server must be restarted")
             slot = self._table.take()
             stream = LiveStream(self, next(self._numbers), slot, sink)
             self._streams[stream.id] = stream
-            self._errands.append(lambda: self._open_slot(stream))
+            self._errands.append(lambda: self._open_slot(stream, keywords))
             self._wake.notify()
             return stream
 
@@ -182,11 +186,12 @@ class BatchingEngine:
             errand()
         return [row for row in rows if not row.stream.ended]
 
-    def _open_slot(self, stream: LiveStream) -> None:
-        """A card may refuse one stream (its licence has ended, say) and go on with the others."""
+    def _open_slot(self, stream: LiveStream, keywords: Keywords) -> None:
+        """A card may refuse one stream (its licence has ended, say) and go on with the others, and so may a model that
+        cannot write a keyword."""
         try:
-            self._runner.open(stream.slot.index, stream.slot.generation)
-        except CardError as error:
+            self._runner.open(stream.slot.index, stream.slot.generation, keywords)
+        except (CardError, ValueError) as error:
             self._fail([stream], str(error))
 
     def _row(self, stream: LiveStream) -> _Row:

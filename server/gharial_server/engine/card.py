@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from gharial_asr.artefact import file_digest, looks_like_artefact
 from gharial_asr.emissions import Emissions, Runs
+from gharial_asr.keywords import Keywords, to_bytes
 from gharial_asr.recognition import PLAIN, Recognition
 from gharial_asr.runner import Batch
 from gharial_wire import card_protocol as wire
@@ -43,8 +44,8 @@ class CardRunner:
     def step_samples(self) -> int:
         return self._step_samples
 
-    def open(self, slot: int, generation: int) -> None:
-        self._channel.ask(wire.Open(slot, generation), wire.Done)
+    def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
+        self._channel.ask(wire.Open(slot, generation, to_bytes(keywords)), wire.Done)
 
     def free(self, slot: int) -> None:
         self._channel.ask(wire.Free(slot), wire.Done)

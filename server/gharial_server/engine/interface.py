@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from gharial_asr.decoding.words import Word
 from gharial_asr.endpointing import Endpoint
+from gharial_asr.keywords import Keywords
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16000
@@ -142,7 +143,10 @@ class Engine(Protocol):
     @property
     def model(self) -> ModelInfo: ...
 
-    def open(self, sink: Sink) -> Stream:
+    def check_keywords(self, keywords: Keywords) -> None:
+        """Raises ValueError for keywords that the model cannot write."""
+
+    def open(self, sink: Sink, keywords: Keywords = ()) -> Stream:
         """Takes a slot. Raises EngineFullError or EngineStoppedError."""
 
     def stop(self) -> None:

@@ -23,6 +23,10 @@ def judge(service: Service, request: WSUpgradeRequest) -> StreamRequest | Refusa
         return Refusal(error.status, "not_found" if error.status == 404 else "bad_request", str(error))
     if "websocket" not in _tokens(request, "Upgrade"):
         return Refusal(426, "bad_request", "this is a WebSocket endpoint; ask for an upgrade to websocket")
+    try:
+        service.keywords(wanted)
+    except ValueError as error:
+        return Refusal(400, "bad_request", str(error))
     return service.refuse() or wanted
 
 

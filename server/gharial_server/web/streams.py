@@ -61,7 +61,7 @@ class StreamConnection(WSListener):
         service = self._endpoint.service
         self._endpoint.connections.add(self)
         # `judge` has found room for it in this same turn of the event loop, so only a dying engine says no here.
-        admitted = service.admit()
+        admitted = service.admit(self._request)
         if isinstance(admitted, Refusal):
             self.close(FAILED)
         else:

@@ -10,6 +10,7 @@ from cards import TestCard
 from gharial_asr.artefact import file_digest, write_artefact
 from gharial_asr.compilation import compile_checkpoint
 from gharial_asr.decoding.settings import BEAM, DecoderSettings
+from gharial_asr.keywords import Keywords, checked
 from gharial_asr.recognition import PLAIN, Recognition
 from gharial_asr.resets import ResetSettings
 from gharial_server.engine.backends import BackendSettings
@@ -44,18 +45,18 @@ def socket_path(tmp_path: Path, card: TestCard) -> Iterator[Path]:
     host.stop()
 
 
-def open_stream(engine: Engine) -> tuple[Stream, "queue.Queue[Event]"]:
+def open_stream(engine: Engine, keywords: Keywords = ()) -> tuple[Stream, "queue.Queue[Event]"]:
     events: queue.Queue[Event] = queue.Queue()
 
     def sink(batch: Sequence[tuple[int, Event]]) -> None:
         for _, event in batch:
             events.put(event)
 
-    return engine.open(sink), events
+    return engine.open(sink, keywords), events
 
 
-def recognise(engine: Engine, seconds: float = 4.0) -> list[Event]:
-    stream, events = open_stream(engine)
+def recognise(engine: Engine, seconds: float = 4.0, keywords: Keywords = ()) -> list[Event]:
+    stream, events = open_stream(engine, keywords)
     stream.push(babble(seconds))
     stream.finish()
     answers: list[Event] = []
@@ -103,6 +104,19 @@ def test_a_card_is_told_how_streams_are_decoded(artefact: Path, socket_path: Pat
     on_cpu, plain = engine_on("cpu", artefact, recognition=told), engine_on("cpu", artefact)
     assert recognise(on_card, 6.0) == recognise(on_cpu, 6.0) != recognise(plain, 6.0)
     for engine in (on_card, on_cpu, plain):
+        engine.stop()
+
+
+def test_a_card_gets_a_streams_keywords_and_refuses_those_it_cannot_write(artefact: Path, socket_path: Path) -> None:
+    keywords = checked({"quick": 3.0, "streams of words": 2.0})
+    engines = [engine_on("card", artefact, socket_path), engine_on("cpu", artefact)]
+    answers = [recognise(engine, keywords=keywords) for engine in engines]
+    assert answers[0] == answers[1] != recognise(engines[1])
+    for engine in engines:
+        with pytest.raises(ValueError, match="which the model never writes"):
+            engine.check_keywords((("Ö", 1.0),))
+        assert isinstance(recognise(engine, keywords=(("Ö", 1.0),))[-1], Failed)
+        assert isinstance(recognise(engine, 0.3)[-1], Answer)
         engine.stop()
 
 

@@ -34,6 +34,9 @@ class LanguageModel(Protocol):
     start: tuple[int, ...]
     """The context of a sentence's beginning."""
 
+    def start_of(self, slot: int) -> tuple[int, ...]:
+        """The same for the stream of one slot."""
+
     def scores(self, context_RM: Tensor, tokens_R: Tensor) -> Tensor:
         """Weighted natural log-probabilities float64 (R,) of tokens after contexts."""
 
@@ -80,7 +83,7 @@ class BeamDecoder:
         return self.states.bytes_per_slot
 
     def open(self, slot: int) -> None:
-        self.states.open(slot, self._ngram.start if self._ngram else ())
+        self.states.open(slot, self._ngram.start_of(slot) if self._ngram else ())
 
     def step(self, f_BJ: Tensor, slots_B: Tensor, frames_B: Tensor) -> Emissions:
         states = self.states

@@ -1,0 +1,191 @@
+"""Keyword boosting against a slow, obvious account of what a text has earned."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from gharial_asr.decoding.boosting import Booster
+from gharial_asr.keywords import Automaton, Keywords, check_characters, checked, compile_keywords, read_keywords
+from gharial_asr.tokenizer import Tokenizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_models import tiny_tokenizer
+
+PIECES = (" a", "b", " ab", "c", " c", "ba", "a")
+CLASSES = len(PIECES) + 1
+BLANK = CLASSES - 1
+
+
+class Spelt:
+    """A tokenizer that knows every way to write a text."""
+
+    pieces = PIECES
+
+    def spellings(self, text: str) -> list[tuple[int, ...]]:
+        return self._ways(" " + text)
+
+    def _ways(self, text: str) -> list[tuple[int, ...]]:
+        if not text:
+            return [()]
+        starts = [token for token, piece in enumerate(PIECES) if text.startswith(piece)]
+        return [(token, *rest) for token in starts for rest in self._ways(text[len(PIECES[token]) :])]
+
+
+def earned(keywords: Keywords, said: list[int]) -> float:
+    """What tokens have earned: each phrase whenever it was said in full, and the longest one under way in advance."""
+    total, sequences = 0.0, [(way, boost) for text, boost in keywords for way in Spelt().spellings(text)]
+    for end in range(1, len(said) + 1):
+        for way, boost in sequences:
+            if tuple(said[max(0, end - len(way)) : end]) == way:
+                total += boost * sum(len(PIECES[token]) for token in way)
+    for begin in range(len(said)):
+        under_way = tuple(said[begin:])
+        boosts = [boost for way, boost in sequences if len(way) > len(under_way) and way[: len(under_way)] == under_way]
+        if boosts or under_way in [way for way, _ in sequences]:
+            return total + max([*boosts, 0.0]) * sum(len(PIECES[token]) for token in under_way)
+    return total
+
+
+PHRASES = st.dictionaries(
+    st.sampled_from(["a", "ab", "aba", "abc", "c", "ab c", "c ab", "aba c", "ca", "a a a"]),
+    st.sampled_from([-1.0, 0.5, 1.0, 2.0]),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PHRASES, st.lists(st.integers(0, len(PIECES) - 1), max_size=10))
+def test_gains_add_up_to_what_the_text_has_earned(phrases: dict[str, float], said: list[int]) -> None:
+    keywords = checked(phrases)
+    booster = Booster(2, CLASSES)
+    booster.assign(1, compile_keywords(keywords, Spelt()))
+    slot_1, state_1 = torch.tensor([1]), torch.tensor([0])
+    total = 0.0
+    for count, token in enumerate(said, 1):
+        gain = booster.gains(slot_1, state_1, torch.tensor([token])).item()
+        every = booster.boosted(torch.zeros(1, CLASSES), slot_1, state_1, give_back=True)
+        assert every[0, token].item() == pytest.approx(gain)
+        assert every[0, BLANK] == 0
+        state_1 = booster.next(slot_1, state_1, torch.tensor([token]))
+        total += gain
+        assert total == pytest.approx(earned(keywords, said[:count])), said[:count]
+
+
+@settings(max_examples=50, deadline=None)
+@given(PHRASES, PHRASES, st.integers(0, 2**30))
+def test_rows_of_many_streams_gain_what_each_would_alone(
+    first: dict[str, float], second: dict[str, float], seed: int
+) -> None:
+    lists: list[Automaton | None] = [compile_keywords(checked(each), Spelt()) for each in (first, second)]
+    lists.insert(1, None)
+    together = Booster(4, CLASSES)
+    for slot, automaton in enumerate(lists):
+        together.assign(slot, automaton)
+    together.assign(3, lists[0])
+    generator = torch.Generator().manual_seed(seed)
+    slots_R = torch.randint(0, 4, (9,), generator=generator)
+    sizes = [1 if each is None else len(each.advance) for each in (*lists, lists[0])]
+    states_R = torch.tensor(
+        [int(torch.randint(0, sizes[slot], (1,), generator=generator)) for slot in slots_R.tolist()]
+    )
+    logits_RK = torch.randn(9, CLASSES, generator=generator)
+    for give_back in (False, True):
+        found_RK = together.boosted(logits_RK, slots_R, states_R, give_back)
+        for row, slot in enumerate(slots_R.tolist()):
+            alone = Booster(1, CLASSES)
+            alone.assign(0, [*lists, lists[0]][slot])
+            one = (logits_RK[row : row + 1], torch.tensor([0]), states_R[row : row + 1])
+            assert torch.equal(found_RK[row], alone.boosted(*one, give_back)[0])
+
+
+def test_without_keywords_the_logits_stay_the_very_same() -> None:
+    booster, logits_RK = Booster(2, CLASSES), torch.zeros(1, CLASSES)
+    here = (torch.tensor([0]), torch.tensor([0]))
+    assert booster.idle
+    assert booster.boosted(logits_RK, *here, give_back=True) is logits_RK
+    booster.assign(1, compile_keywords((("ab", 1.0),), Spelt()))
+    assert booster.boosted(logits_RK, *here, give_back=True) is logits_RK
+    booster.assign(1, None)
+    assert booster.idle
+
+
+def test_nothing_given_back_leaves_other_classes_as_they_are() -> None:
+    booster = Booster(1, CLASSES)
+    booster.assign(0, compile_keywords((("aba", 1.0),), Spelt()))
+    slot_1 = torch.tensor([0])
+    under_way = booster.next(slot_1, torch.tensor([0]), torch.tensor([0]))
+    gains = booster.boosted(torch.zeros(1, CLASSES), slot_1, under_way, give_back=False)[0]
+    assert gains[PIECES.index("ba")] == 2.0
+    assert gains[PIECES.index("c")] == 0.0
+    assert booster.boosted(torch.zeros(1, CLASSES), slot_1, under_way, give_back=True)[0, PIECES.index("c")] == -2.0
+
+
+def test_every_likely_spelling_of_a_phrase_counts() -> None:
+    tokenizer = tiny_tokenizer()
+    ways = tokenizer.spellings("seven words")
+    assert ways[0] == tuple(tokenizer.encode("seven words"))
+    assert len(ways) == len(set(ways)) > 1
+    assert {tokenizer.decode(way) for way in ways} == {"seven words"}
+
+
+def test_a_phrase_that_the_model_cannot_write_is_named() -> None:
+    with pytest.raises(ValueError, match="the model cannot write 'Zoë'; spell it as transcripts are spelt"):
+        tiny_tokenizer().spellings("Zoë")
+    with pytest.raises(ValueError, match="keyword 'Zoë' has 'Z', 'ë', which the model never writes"):
+        check_characters((("Zoë", 1.0),), tiny_tokenizer().pieces)
+    check_characters((("seven words", 1.0),), tiny_tokenizer().pieces)
+
+
+@pytest.mark.parametrize(
+    ("phrases", "remedy"),
+    [
+        ({"  ": 1.0}, "has 0 characters; give 1 to 100"),
+        ({"x" * 101: 1.0}, "has 101 characters"),
+        ({"a b": 1.0, "a  b": 2.0}, "'a b' is given twice"),
+        ({"a": 0.0}, "give -10 to 10 and not 0"),
+        ({"a": math.nan}, "give -10 to 10 and not 0"),
+        ({"a": 11.0}, "give -10 to 10 and not 0"),
+        ({f"w{i}": 1.0 for i in range(501)}, "501 keywords; give at most 500"),
+    ],
+)
+def test_keywords_that_cannot_be_are_refused(phrases: dict[str, float], remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        checked(phrases)
+
+
+def test_a_file_of_keywords_has_the_documented_form(tmp_path: Path) -> None:
+    path = tmp_path / "keywords.json"
+    path.write_text(json.dumps({"keywords": {"gharial": 1, " long  nose ": -0.5}}))
+    assert read_keywords(path) == (("gharial", 1.0), ("long nose", -0.5))
+    for text in ("{}", "[1]", "no JSON", '{"keywords": {"a": "much"}}', '{"keywords": ["a"]}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="keywords"):
+            read_keywords(path)
+
+
+def test_five_hundred_phrases_compile_into_flat_arrays() -> None:
+    tokenizer: Tokenizer = tiny_tokenizer()
+    words = [
+        "the",
+        "quick",
+        "brown",
+        "fox",
+        "jumps",
+        "over",
+        "lazy",
+        "dog",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+    ]
+    phrases = checked({f"{a} {b}": 1.0 for a in words for b in words})
+    automaton = compile_keywords(phrases, tokenizer)
+    assert len(automaton.starts) == len(automaton.advance) + 1
+    assert automaton.starts[-1] == len(automaton.tokens) == len(automaton.gains)
+    assert automaton.targets.max() < len(automaton.advance)
