@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="image of the server pods (GHARIAL_SERVER_IMAGE; %(default)s)",
     )
     parser.add_argument(
+        "--cuda-server-image",
+        default=environment.get("GHARIAL_CUDA_SERVER_IMAGE", _DEFAULT.cuda_server_image),
+        help="image of the server pods on GPUs (GHARIAL_CUDA_SERVER_IMAGE; %(default)s)",
+    )
+    parser.add_argument(
         "--image-pull-policy",
         choices=["Always", "IfNotPresent", "Never"],
         default=_DEFAULT.image_pull_policy,
@@ -68,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = OperatorConfig(
         namespace=arguments.namespace,
         server_image=arguments.server_image,
+        cuda_server_image=arguments.cuda_server_image,
         image_pull_policy=arguments.image_pull_policy,
         http_port=arguments.http_port,
         identity=arguments.identity,

@@ -11,6 +11,8 @@ class OperatorConfig:
 
     namespace: str = names.SYSTEM_NAMESPACE
     server_image: str = "gharial/server:dev"
+    #: For pools of GPUs: the same with all that torch needs there.
+    cuda_server_image: str = "gharial/server-cuda:dev"
     image_pull_policy: str = "IfNotPresent"
     http_port: int = 8080
     identity: str = "gharial-operator"

@@ -120,7 +120,8 @@ def _checked(header: object) -> dict[str, Any]:
         raise ArtefactError(f"format version {header.get('format_version')}, this program reads {FORMAT_VERSION}")
     # Artefacts of the first release name neither target nor limits; theirs were these.
     if (target := header.setdefault("target", "cpu")) not in TARGETS:
-        raise ArtefactError(f"compiled for target {target!r}, this program runs {' and '.join(TARGETS)}")
+        known = f"{', '.join(TARGETS[:-1])} and {TARGETS[-1]}"
+        raise ArtefactError(f"compiled for target {target!r}, this program runs {known}")
     limits = header.get("symbols_per_step", SYMBOLS_PER_STEP)
     if not isinstance(limits, dict) or SYMBOLS_PER_STEP | limits != SYMBOLS_PER_STEP:
         raise ArtefactError(f"compiled for {limits} symbols per step, this program decodes with {SYMBOLS_PER_STEP}")

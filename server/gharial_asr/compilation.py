@@ -16,8 +16,8 @@ from gharial_asr.tokenizer import Tokenizer
 
 Precision = Literal["float32", "int8"]
 
-Target = Literal["cpu", "card"]
-"""What a model is compiled for. Both run the same layout of the same int8 weights."""
+Target = Literal["cpu", "cuda", "card"]
+"""What a model is compiled for. All run the same layout of the same int8 weights."""
 TARGETS: tuple[Target, ...] = get_args(Target)
 
 NEEDED_BITSTREAM = "1.10.0"

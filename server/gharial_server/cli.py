@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     engine = parser.add_argument_group("engine")
     engine.add_argument(
-        "--backend", choices=BACKENDS, default="cpu", help="card reads GHARIAL_CARD_SOCKET (%(default)s)"
+        "--backend",
+        choices=BACKENDS,
+        default="cpu",
+        help="cuda: the first NVIDIA GPU; card reads GHARIAL_CARD_SOCKET (%(default)s)",
     )
     engine.add_argument("--capacity", type=int, metavar="N", help="streams at most (default: what the backend can do)")
     engine.add_argument("--threads", type=int, default=d.threads, metavar="N", help="for arithmetic (%(default)s)")

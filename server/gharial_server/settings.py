@@ -8,7 +8,7 @@ from gharial_asr.keywords import Keywords
 from gharial_asr.recognition import PLAIN, Recognition
 from gharial_wire.models import ModelIdentity
 
-BACKENDS = ("cpu", "card", "null")
+BACKENDS = ("cpu", "cuda", "card", "null")
 
 
 def default_cache() -> Path:

@@ -125,7 +125,7 @@ def retell(path: Path, **changes: object) -> None:
     [
         ({"format": "other"}, "the header does not say it is a gharial-artefact"),
         ({"format_version": 99}, "format version 99, this program reads 1"),
-        ({"target": "cuda"}, "compiled for target 'cuda', this program runs cpu and card"),
+        ({"target": "tpu"}, "compiled for target 'tpu', this program runs cpu, cuda and card"),
         ({"symbols_per_step": {"greedy": 5}}, "compiled for {'greedy': 5} symbols per step, this program decodes with"),
         ({"rnnt_config": None}, "rnnt_config: Input should be"),
         ({"rnnt_config": {"rnnt": {}}}, "rnnt_config.rnnt.enc_n_hid: Field required"),

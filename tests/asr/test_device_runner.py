@@ -5,7 +5,8 @@ import pytest
 import torch
 from gharial_asr.compilation import Precision, compile_checkpoint
 from gharial_asr.config import RnntConfig
-from gharial_asr.device.products import DevicePrecision, products
+from gharial_asr.device.precision import DevicePrecision
+from gharial_asr.device.products import products
 from gharial_asr.device.runner import DeviceModel, DeviceRunner, buckets
 from gharial_asr.emissions import Tokens
 from gharial_asr.inference.dense import dense, quantise_weight

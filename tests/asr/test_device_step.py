@@ -15,7 +15,7 @@ import torch
 from gharial_asr.architectures import ARCHITECTURES, random_model
 from gharial_asr.compilation import Arithmetic, compile_checkpoint
 from gharial_asr.config import RnntConfig
-from gharial_asr.device.products import DEVICE_PRECISIONS, DevicePrecision
+from gharial_asr.device.precision import DEVICE_PRECISIONS, DevicePrecision
 from gharial_asr.device.program import Program
 from gharial_asr.device.runner import DeviceModel
 from gharial_asr.device.states import DeviceStates

@@ -16,7 +16,7 @@ from gharial_operator.specs.deployment import build_deployment
 from machines import card
 from pool_facts import NOW, a_card_node, a_model, a_node, a_pool
 
-CONFIG = OperatorConfig(server_image="server:1")
+CONFIG = OperatorConfig(server_image="server:1", cuda_server_image="server-cuda:1")
 READY = PodFacts("p1", ready=True, scheduled=True, ip="10.0.0.1")
 ROUTED = {"gatewayRef": {"name": "speech", "namespace": "edge"}}
 APIS = frozenset({HTTP_ROUTE.kind, TRAFFIC_POLICY.kind})
@@ -176,11 +176,22 @@ def test_state_resets_reach_the_server() -> None:
     assert "--state-resets" in pod["containers"][0]["args"]
 
 
-def test_a_gpu_pod_asks_for_one_gpu() -> None:
+def test_a_gpu_pod_asks_for_one_gpu_and_computes_on_it() -> None:
     pool = a_pool(driver="cuda", bitstream=None, licences=None)
     pod = build_deployment(a_model(), pool, 16, CONFIG)["spec"]["template"]["spec"]
-    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    server = pod["containers"][0]
+    assert server["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert "resourceClaims" not in pod
+    assert server["args"][server["args"].index("--backend") + 1] == "cuda"
+    assert {container["image"] for container in pod["initContainers"] + pod["containers"]} == {"server-cuda:1"}
+
+
+def test_a_pod_on_cores_has_the_image_and_the_backend_for_them() -> None:
+    pool = a_pool(driver="cpu", bitstream=None, licences=None)
+    pod = build_deployment(a_model(), pool, 16, CONFIG)["spec"]["template"]["spec"]
+    server = pod["containers"][0]
+    assert server["args"][server["args"].index("--backend") + 1] == "cpu"
+    assert {container["image"] for container in pod["initContainers"] + pod["containers"]} == {"server:1"}
 
 
 @pytest.mark.parametrize(

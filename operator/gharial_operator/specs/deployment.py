@@ -43,6 +43,7 @@ def build_deployment(model: AsrModel, pool: AsrCardPool, capacity: int, config: 
 
 
 def _pod(model: AsrModel, pool: AsrCardPool, capacity: int, config: OperatorConfig) -> JsonObject:
+    image = config.cuda_server_image if pool.spec.driver == "cuda" else config.server_image
     pod: JsonObject = {
         "serviceAccountName": model.metadata.name,
         "automountServiceAccountToken": False,
@@ -63,8 +64,8 @@ def _pod(model: AsrModel, pool: AsrCardPool, capacity: int, config: OperatorConf
                 "labelSelector": {"matchLabels": pod_selector(model)},
             }
         ],
-        "initContainers": [_cache_maker(config)],
-        "containers": [_server(model, pool, capacity, config)],
+        "initContainers": [_cache_maker(image, config)],
+        "containers": [_server(model, pool, capacity, image, config)],
         "volumes": [
             {"name": "models", "hostPath": {"path": names.MODEL_CACHE, "type": "DirectoryOrCreate"}},
             {"name": "scratch", "emptyDir": {"sizeLimit": "256Mi"}},
@@ -75,13 +76,13 @@ def _pod(model: AsrModel, pool: AsrCardPool, capacity: int, config: OperatorConf
     return pod
 
 
-def _cache_maker(config: OperatorConfig) -> JsonObject:
+def _cache_maker(image: str, config: OperatorConfig) -> JsonObject:
     """Opens the node's checkpoint cache to the server's user. The kubelet makes the folder as root's; the files in it
     are named by their digest and checked by whoever reads them."""
     few = {"cpu": "50m", "memory": "32Mi"}
     return {
         "name": "cache",
-        "image": config.server_image,
+        "image": image,
         "imagePullPolicy": config.image_pull_policy,
         "command": ["chmod", "1777", names.MODEL_CACHE],
         "securityContext": {
@@ -97,11 +98,11 @@ def _cache_maker(config: OperatorConfig) -> JsonObject:
     }
 
 
-def _server(model: AsrModel, pool: AsrCardPool, capacity: int, config: OperatorConfig) -> JsonObject:
+def _server(model: AsrModel, pool: AsrCardPool, capacity: int, image: str, config: OperatorConfig) -> JsonObject:
     health = {"path": "/healthz", "port": "http"}
     return {
         "name": "server",
-        "image": config.server_image,
+        "image": image,
         "imagePullPolicy": config.image_pull_policy,
         "command": ["gharial", "serve"],
         "args": server_arguments(model, pool, capacity),
@@ -138,7 +139,9 @@ def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int) -> list[
     """Options of `gharial serve` for this model on this pool."""
     checkpoint = model.spec.model.checkpoint
     words = ["--checkpoint", checkpoint.uri.removeprefix("file://"), "--sha256", checkpoint.sha256]
-    words += ["--cache", names.MODEL_CACHE, "--backend", "card" if pool.spec.driver in MANAGED_DRIVERS else "cpu"]
+    # Managed cards are behind a socket; cpu and cuda are what the backends are called, too.
+    backend = "card" if pool.spec.driver in MANAGED_DRIVERS else pool.spec.driver
+    words += ["--cache", names.MODEL_CACHE, "--backend", backend]
     words += ["--port", str(names.STREAM_PORT), "--http-port", str(names.HTTP_PORT), "--capacity", str(capacity)]
     if pool.spec.driver == "cpu":
         words += ["--threads", str(whole_cores(pool.spec.pod_resources.cpu))]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import torch
 
 from gharial_asr.compilation import Arithmetic
-from gharial_asr.device.products import DevicePrecision, products
+from gharial_asr.device.precision import DevicePrecision
+from gharial_asr.device.products import products
 from gharial_asr.features import Features
 from gharial_asr.inference.dense import Int8Weight, Weight
 from gharial_asr.inference.lstm import LayerWeights

@@ -9,12 +9,11 @@ activations are quantised row by row exactly as `gharial_asr.inference.dense` do
 are those of the processor, and a stream gets the same tokens on both.
 """
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gharial_asr.device.precision import DevicePrecision
 from gharial_asr.inference.dense import (
     ACTIVATION_LEVELS,
     SMALLEST_RANGE,
@@ -25,9 +24,6 @@ from gharial_asr.inference.dense import (
     Weight,
     quantise_weight,
 )
-
-DevicePrecision = Literal["bf16", "int8", "float32"]
-DEVICE_PRECISIONS: tuple[DevicePrecision, ...] = get_args(DevicePrecision)
 
 # cuBLAS multiplies bytes in matrices of more than 16 rows, whose other sizes are multiples of 8.
 _FEWEST_ROWS = 32

@@ -16,7 +16,7 @@ from gharial_asr.compilation import Arithmetic
 from gharial_asr.decoding.greedy import MAX_SYMBOLS
 from gharial_asr.device.graphs import Graphs
 from gharial_asr.device.placing import place_front_end, place_network
-from gharial_asr.device.products import DevicePrecision
+from gharial_asr.device.precision import DevicePrecision
 from gharial_asr.device.program import Found, Program
 from gharial_asr.device.states import DeviceStates
 from gharial_asr.device.step import Step

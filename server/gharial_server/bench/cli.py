@@ -9,7 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gharial_server.bench.settings import P99_LIMIT_MS, BenchSettings
+from gharial_asr.device.precision import DEVICE_PRECISIONS
+
+from gharial_server.bench.settings import DEFAULT_PRECISION, P99_LIMIT_MS, Backend, BenchSettings
 
 if TYPE_CHECKING:
     from gharial_server.bench.measure import BenchResult
@@ -23,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     engine.add_argument("--streams", type=int, default=32, metavar="N", help="live streams (%(default)s)")
     engine.add_argument("--decoder", choices=["greedy", "beam"], default="greedy", help="decoding (%(default)s)")
     engine.add_argument("--state-resets", action="store_true", help="segments of 15 s that share 3 s with the next")
-    engine.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
+    engine.add_argument("--backend", choices=["cpu", "cuda"], default="cpu", help="what computes (%(default)s)")
+    engine.add_argument("--precision", choices=DEVICE_PRECISIONS, help="arithmetic (cpu: int8, cuda: bf16)")
     engine.add_argument(
         "--search",
         action="store_true",
@@ -65,16 +68,18 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     if arguments.what == "soak":
         return _soak(arguments)
+    backend: Backend = getattr(arguments, "backend", "cpu")
     settings = BenchSettings(
         model=arguments.checkpoint or arguments.arch,
         streams=arguments.streams,
         seconds=arguments.seconds,
         paced=not getattr(arguments, "unpaced", False),
         threads=arguments.threads,
-        precision=getattr(arguments, "precision", "int8"),
+        precision=getattr(arguments, "precision", None) or DEFAULT_PRECISION[backend],
         audio=tuple(arguments.audio),
         decoder=getattr(arguments, "decoder", "greedy"),
         resets=getattr(arguments, "state_resets", False),
+        backend=backend,
     )
     if arguments.what == "peers":
         return _peers(settings, arguments.json)
@@ -96,6 +101,8 @@ def _engine(settings: BenchSettings, searching: bool, as_json: bool) -> int:
 
 
 def _profile(settings: BenchSettings, as_json: bool) -> int:
+    if settings.backend != "cpu":
+        raise ValueError("--profile takes the processor's steps apart; leave out --backend cuda, or use nsys for a GPU")
     from gharial_server.bench.profiling import profile
     from gharial_server.bench.text import profile_text
 

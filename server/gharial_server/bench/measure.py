@@ -9,7 +9,7 @@ import numpy as np
 from gharial_server.bench.load import Load, audio
 from gharial_server.bench.machine import Machine, resident_bytes, this_machine
 from gharial_server.bench.settings import P99_LIMIT_MS, BenchSettings
-from gharial_server.bench.subject import Subject, subject
+from gharial_server.bench.subject import CountingRunner, Subject, subject
 from gharial_server.engine.batching import BatchingEngine
 from gharial_server.engine.interface import ModelInfo, Step
 
@@ -17,7 +17,7 @@ from gharial_server.engine.interface import ModelInfo, Step
 WARM_UP_SECONDS = 1.0
 # A search ends when the bounds are this close.
 SEARCH_STEP = 0.05
-MOST_STREAMS = 4096
+MOST_STREAMS = 32768
 FRAME_SECONDS = 0.06
 
 
@@ -29,6 +29,7 @@ class BenchResult:
     decoder: str
     state_resets: bool
     precision: str
+    device: str
     random_weights: bool
     tokens_per_frame: float
     streams: int
@@ -109,7 +110,9 @@ def measure(settings: BenchSettings, what: Subject, streams: int, machine: Machi
     """One run of an engine of its own with so many streams. Raises RuntimeError."""
     runner, counted = what.for_streams(streams)
     steps: list[Step] = []
-    engine = BatchingEngine(runner, what.pieces, ModelInfo(what.name, "bench", "en", "", "cpu"), steps.append)
+    engine = BatchingEngine(
+        runner, what.pieces, ModelInfo(what.name, "bench", "en", "", settings.backend), steps.append
+    )
     try:
         load = Load(engine, audio(settings.audio), streams, settings.paced, what.spread_seconds)
         load.run(WARM_UP_SECONDS + what.spread_seconds)
@@ -123,10 +126,12 @@ def measure(settings: BenchSettings, what: Subject, streams: int, machine: Machi
         engine.stop()
     if not seen.steps:
         raise RuntimeError("no batch was finished within the time; give fewer --streams or more --seconds")
-    return _result(settings, what, streams, machine, seen)
+    return _result(settings, what, counted, streams, machine, seen)
 
 
-def _result(settings: BenchSettings, what: Subject, streams: int, machine: Machine, seen: _Seen) -> BenchResult:
+def _result(
+    settings: BenchSettings, what: Subject, counted: CountingRunner, streams: int, machine: Machine, seen: _Seen
+) -> BenchResult:
     latencies = np.array([latency for step in seen.steps for latency in step.latencies])
     p50, p99 = np.percentile(latencies, [50, 99]) * 1000
     batches = np.array([step.rows for step in seen.steps])
@@ -138,6 +143,7 @@ def _result(settings: BenchSettings, what: Subject, streams: int, machine: Machi
         decoder=settings.decoder,
         state_resets=settings.resets,
         precision=what.precision,
+        device=what.device,
         random_weights=what.random_weights,
         tokens_per_frame=round(seen.tokens / max(seen.rows, 1), 3),
         streams=streams,
@@ -155,7 +161,7 @@ def _result(settings: BenchSettings, what: Subject, streams: int, machine: Machi
         cpu_ms_per_audio_second=round(seen.cpu_seconds / heard * 1000, 2),
         generator_cpu_ms_per_audio_second=round(seen.load.own_seconds / heard * 1000, 3),
         generator_late_p99_ms=round(float(np.percentile(late, 99)) * 1000, 2) if late else 0.0,
-        bytes_per_stream=what.bytes_per_stream,
+        bytes_per_stream=counted.bytes_per_stream * what.lanes,
         rss_bytes=resident_bytes(),
         machine=machine,
     )

@@ -4,6 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from gharial_asr.device.precision import DevicePrecision
+
+Backend = Literal["cpu", "cuda"]
+DEFAULT_PRECISION: dict[Backend, DevicePrecision] = {"cpu": "int8", "cuda": "bf16"}
+
 P99_LIMIT_MS = 60.0
 """`--search`: answers come within one frame time, 99 times out of 100."""
 
@@ -21,12 +26,17 @@ class BenchSettings:
     seconds: float
     paced: bool = True
     threads: int = 1
-    precision: Literal["int8", "float32"] = "int8"
+    precision: DevicePrecision = "int8"
     audio: tuple[Path, ...] = ()
     decoder: Literal["greedy", "beam"] = "greedy"
     resets: bool = False
+    backend: Backend = "cpu"
 
     def __post_init__(self) -> None:
+        if self.backend == "cpu" and self.precision == "bf16":
+            raise ValueError("the backend cpu computes in int8 or float32; leave out --precision bf16")
+        if self.backend == "cuda" and self.decoder != "greedy":
+            raise ValueError("the backend cuda decodes greedily; leave out --decoder beam")
         if self.streams < 1 or self.threads < 1 or self.seconds <= 0:
             raise ValueError("--streams, --threads and --seconds must be positive")
         if self.resets and not self.paced:

@@ -5,12 +5,15 @@ Shapes: B streams, S encoder inputs of a step, F input features, R rows that ask
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from gharial_asr.architectures import ARCHITECTURES, random_model
-from gharial_asr.compilation import Arithmetic, load_model
+from gharial_asr.compilation import Arithmetic, Precision, load_model
 from gharial_asr.config import RnntConfig
 from gharial_asr.decoding.settings import DecoderSettings
+from gharial_asr.device.placing import cuda_device
+from gharial_asr.device.runner import DeviceModel
 from gharial_asr.emissions import Emissions
 from gharial_asr.inference.dense import DenseMaker, Int8Weight, Weight, dense
 from gharial_asr.inference.network import Network, NetworkWeights
@@ -58,49 +61,79 @@ class SpeakingNetwork(Network):
         return logits_RK
 
 
-class CountingRunner(LocalRunner):
-    """Counts rows, and the tokens that were settled."""
+class Measured(Runner, Protocol):
+    """A runner that knows the size of its states."""
 
-    rows = 0
-    tokens = 0
+    @property
+    def bytes_per_stream(self) -> int:
+        """Memory of one stream's state."""
+
+
+class Weights(Protocol):
+    """A model that is loaded, of which runners are made."""
+
+    @property
+    def step_samples(self) -> int:
+        """Samples in one step of its runners."""
+
+    def with_slots(self, slots: int) -> Measured:
+        """A runner with a number of slots, all closed."""
+
+
+class CountingRunner:
+    """Implements `Runner` by another one; counts rows, and the tokens that were settled."""
+
+    def __init__(self, runner: Measured) -> None:
+        self._runner = runner
+        self.slots, self.step_samples = runner.slots, runner.step_samples
+        self.bytes_per_stream = runner.bytes_per_stream
+        self.open, self.free, self.close = runner.open, runner.free, runner.close
+        self.rows = self.tokens = 0
 
     def step(self, batch: Batch) -> Emissions:
-        emissions = super().step(batch)
+        emissions = self._runner.step(batch)
         self.rows += len(emissions.settled.counts)
         self.tokens += len(emissions.settled.tokens)
         return emissions
 
 
-class SpeakingRunner(CountingRunner):
-    """The same for random weights."""
+class SpeakingRunner(LocalRunner):
+    """A runner on this machine's processor for random weights."""
+
+    network_class = SpeakingNetwork
+
+
+class SpeakingDevice(DeviceModel):
+    """A model on a device with random weights."""
 
     network_class = SpeakingNetwork
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model that is loaded, and what to call it. runner: holds the weights."""
+    """A model that is loaded, and what to call it and the device it is on."""
 
     name: str
     precision: str
+    device: str
     random_weights: bool
-    runner: CountingRunner
+    model: Weights
     pieces: tuple[str, ...]
     resets: ResetSettings | None
 
     def for_streams(self, streams: int) -> tuple[Runner, CountingRunner]:
         """A runner for so many streams, and the one inside it that computes (the same without state resets)."""
         if self.resets is None:
-            runner = self.runner.with_slots(streams)
+            runner = CountingRunner(self.model.with_slots(streams))
             return runner, runner
-        inner = self.runner.with_slots(2 * streams)
+        inner = CountingRunner(self.model.with_slots(2 * streams))
         steps = self.resets.steps(inner.step_samples / 16000)
         return LaneRunner(inner, self.pieces, steps), inner
 
     @property
-    def bytes_per_stream(self) -> int:
-        """Memory of one stream's state; with state resets it has two."""
-        return self.runner.bytes_per_stream * (1 if self.resets is None else 2)
+    def lanes(self) -> int:
+        """Slots of the runner behind that one stream has."""
+        return 1 if self.resets is None else 2
 
     @property
     def spread_seconds(self) -> float:
@@ -110,15 +143,26 @@ class Subject:
 
 def subject(settings: BenchSettings) -> Subject:
     """Loads or makes the model. Raises ValueError, CheckpointError, ArtefactError, OSError."""
-    config, decoder = ARCHITECTURES.get(settings.model), DecoderSettings(settings.decoder)
-    resets = ResetSettings() if settings.resets else None
+    config = ARCHITECTURES.get(settings.model)
+    device = cuda_device() if settings.backend == "cuda" else torch.device("cpu")
+    stored: Precision = "float32" if settings.precision == "float32" else "int8"
     if config is not None:
-        made = _surer(random_model(config, settings.precision))
-        return Subject(settings.model, settings.precision, True, SpeakingRunner(made, 1, decoder), made.pieces, resets)
-    path = model_file(settings.model)
-    model = load_model(path, settings.precision)
-    runner = CountingRunner(model, 1, decoder)
-    return Subject(path.stem, model.precision, False, runner, model.pieces, resets)
+        made: Arithmetic = _surer(random_model(config, stored))
+        name, pieces = settings.model, made.pieces
+    else:
+        path = model_file(settings.model)
+        made = load_model(path, stored)
+        name, pieces = path.stem, made.pieces
+    resets = ResetSettings() if settings.resets else None
+    called = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    weights = _weights(settings, made, device, speaking=config is not None)
+    return Subject(name, settings.precision, called, config is not None, weights, pieces, resets)
+
+
+def _weights(settings: BenchSettings, model: Arithmetic, device: torch.device, speaking: bool) -> Weights:
+    if settings.backend == "cuda":
+        return (SpeakingDevice if speaking else DeviceModel)(model, device, settings.precision)
+    return (SpeakingRunner if speaking else LocalRunner)(model, 1, DecoderSettings(settings.decoder))
 
 
 def _surer(model: Arithmetic) -> Arithmetic:

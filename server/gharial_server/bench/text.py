@@ -25,7 +25,7 @@ def engine_text(result: BenchResult) -> str:
     return "\n".join(
         (
             f"{result.arch} ({weights}) {result.precision} {result.decoder}{resets}, {result.streams} streams "
-            f"on {result.threads} thread(s): {kept}",
+            f"on {result.device}, {result.threads} thread(s): {kept}",
             f"answer after p50 {result.p50_ms} ms, p99 {result.p99_ms} ms; batches of {result.mean_batch} "
             f"(p50 {result.batch_p50}, p99 {result.batch_p99}, most {result.batch_max}); "
             f"{result.tokens_per_frame} tokens per frame",

@@ -71,7 +71,14 @@ def card(settings: BackendSettings) -> Loaded:
     return Loaded(runner, read_artefact(settings.model).tokenizer.pieces, runner.digest)
 
 
-BUILT_IN: dict[str, Backend] = {"card": card, "cpu": cpu}
+def cuda(settings: BackendSettings) -> Loaded:
+    """bfloat16 on this process's GPU; see `gharial_server.engine.gpu`."""
+    from gharial_server.engine import gpu
+
+    return gpu.cuda(settings)
+
+
+BUILT_IN: dict[str, Backend] = {"card": card, "cpu": cpu, "cuda": cuda}
 
 
 def backend(name: str) -> Backend:

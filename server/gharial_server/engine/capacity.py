@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from gharial_asr.runner import Batch, LocalRunner
+from gharial_asr.runner import Batch, Runner
 
 # Share of the frame time that a step with every stream in it may take.
 LOAD = 0.6
@@ -28,10 +28,17 @@ def streams_within(seconds: float, small: tuple[int, float], large: tuple[int, f
     return min(max(1, int(large[0] + (seconds - large[1]) / slope + 1e-6)), MOST_STREAMS)
 
 
-def measure_capacity(runner: LocalRunner, frame_seconds: float, clock: Callable[[], float] = time.perf_counter) -> int:
-    """Streams that a runner with at least LARGE slots carries in real time. Leaves its slots closed."""
-    noise = np.random.default_rng(0).standard_normal((LARGE, runner.step_samples)).astype(np.float32) * 0.05
-    for slot in range(LARGE):
+def measure_capacity(
+    runner: Runner,
+    frame_seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+    batches: tuple[int, int] = (SMALL, LARGE),
+) -> int:
+    """Streams that a runner carries in real time, by the time of two batches of it, the larger of which must fit into
+    its slots. Leaves them closed."""
+    small, large = batches
+    noise = np.random.default_rng(0).standard_normal((large, runner.step_samples)).astype(np.float32) * 0.05
+    for slot in range(large):
         runner.open(slot, 1)
 
     def mean(rows: int) -> tuple[int, float]:
@@ -43,7 +50,7 @@ def measure_capacity(runner: LocalRunner, frame_seconds: float, clock: Callable[
             steps += 1
         return rows, (clock() - began) / steps
 
-    found = streams_within(LOAD * frame_seconds, mean(SMALL), mean(LARGE))
-    for slot in range(LARGE):
+    found = streams_within(LOAD * frame_seconds, mean(small), mean(large))
+    for slot in range(large):
         runner.free(slot)
     return found

@@ -12,7 +12,7 @@ from gharial_asr.runner import Batch
 from gharial_cli.main import main
 from gharial_server.bench.measure import SEARCH_STEP, most_carried
 from gharial_server.bench.settings import BenchSettings
-from gharial_server.bench.subject import SpeakingRunner, subject
+from gharial_server.bench.subject import CountingRunner, SpeakingRunner, subject
 from tiny_models import tiny_checkpoint
 
 
@@ -92,7 +92,7 @@ def test_state_resets_without_a_pace_are_an_error_with_a_remedy(capsys: pytest.C
 @pytest.mark.parametrize("decoder", [DecoderSettings("greedy"), DecoderSettings("beam")])
 def test_random_weights_speak_at_the_pace_of_speech(decoder: DecoderSettings) -> None:
     streams, steps = 40, 40
-    runner = SpeakingRunner(compile_checkpoint(tiny_checkpoint(), "int8"), streams, decoder)
+    runner = CountingRunner(SpeakingRunner(compile_checkpoint(tiny_checkpoint(), "int8"), streams, decoder))
     for slot in range(streams):
         runner.open(slot, 1)
     noise = np.random.default_rng(0).standard_normal((steps, streams, 960)).astype(np.float32)

@@ -79,5 +79,5 @@ def test_an_engine_without_a_given_capacity_finds_one(tmp_path: Path) -> None:
 
 
 def test_an_unknown_backend_is_named_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="no backend 'fpga'; there are card, cpu"):
+    with pytest.raises(ValueError, match="no backend 'fpga'; there are card, cpu, cuda"):
         build_engine("fpga", BackendSettings(Path("m")), "general", "v1", "en")

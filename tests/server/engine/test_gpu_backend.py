@@ -1,0 +1,98 @@
+"""The backend cuda without a GPU: the same runner on this processor."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gharial_asr.artefact import write_artefact
+from gharial_asr.compilation import compile_checkpoint
+from gharial_asr.decoding.settings import DecoderSettings
+from gharial_asr.recognition import Recognition
+from gharial_asr.resets import ResetSettings
+from gharial_asr.runner import Batch
+from gharial_cli.main import main
+from gharial_server.bench.machine import this_machine
+from gharial_server.bench.measure import measure
+from gharial_server.bench.settings import BenchSettings
+from gharial_server.bench.subject import SpeakingDevice, Subject
+from gharial_server.engine.backends import BackendSettings
+from gharial_server.engine.build import build_engine
+from gharial_server.engine.gpu import load_on
+from tiny_models import babble, tiny_checkpoint
+
+HERE = torch.device("cpu")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.gharial"
+    write_artefact(compile_checkpoint(tiny_checkpoint(), "int8", target="cuda"), path)
+    return path
+
+
+def test_without_a_gpu_the_remedy_is_named(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(OSError, match="no CUDA device; use --backend cpu"):
+        build_engine("cuda", BackendSettings(model), "general", "v1", "en")
+
+
+def test_bench_without_a_gpu_names_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["bench", "engine", "--backend", "cuda", "--arch", "testing"]) == 1
+    assert "no CUDA device; use --backend cpu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["--precision", "bf16"], "leave out --precision bf16"),
+        (["--backend", "cuda", "--decoder", "beam"], "leave out --decoder beam"),
+        (["--backend", "cuda", "--profile"], "leave out --backend cuda"),
+    ],
+)
+def test_what_a_backend_does_not_do_is_refused_with_the_remedy(
+    words: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "engine", *words]) == 1
+    assert remedy in capsys.readouterr().err
+
+
+def test_beam_search_is_refused_with_the_remedy(model: Path) -> None:
+    settings = BackendSettings(model, capacity=2, recognition=Recognition(decoder=DecoderSettings("beam")))
+    with pytest.raises(ValueError, match="use --decoder greedy"):
+        load_on(HERE, settings)
+
+
+def test_a_loaded_artefact_runs_with_the_capacity_given(model: Path) -> None:
+    loaded = load_on(HERE, BackendSettings(model, capacity=3))
+    assert loaded.runner.slots == 3
+    assert len(loaded.digest) == 64
+    loaded.runner.open(2, 7)
+    one = Batch(np.array([2], np.int32), np.array([7], np.uint32), babble(0.06)[None])
+    assert len(loaded.runner.step(one).rows()) == 1
+
+
+def test_without_a_capacity_one_is_measured(model: Path) -> None:
+    assert load_on(HERE, BackendSettings(model), batches=(2, 8)).runner.slots >= 1
+
+
+def test_state_resets_have_two_slots_for_each_stream(model: Path) -> None:
+    settings = BackendSettings(model, capacity=3, recognition=Recognition(resets=ResetSettings(3.0, 1.2)))
+    runner = load_on(HERE, settings).runner
+    assert runner.slots == 3
+    runner.open(0, 1)
+    for frame in babble(6).reshape(-1, 960):
+        runner.step(Batch(np.array([0], np.int32), np.array([1], np.uint32), frame[None]))
+
+
+def test_bench_measures_the_runner_of_a_device() -> None:
+    model = compile_checkpoint(tiny_checkpoint(), "int8")
+    what = Subject("tiny", "bf16", "this processor", True, SpeakingDevice(model, HERE, "bf16"), model.pieces, None)
+    settings = BenchSettings("tiny", 4, 1.0, paced=False, precision="bf16", backend="cuda")
+    result = measure(settings, what, 4, this_machine())
+    assert (result.device, result.precision, result.streams) == ("this processor", "bf16", 4)
+    assert 0.1 < result.tokens_per_frame < 0.4
+    assert result.bytes_per_stream > 1000
