@@ -21,6 +21,8 @@ def read_audio(path: Path, sample_rate: int = 16000) -> NDArray[np.float32]:
             raise AudioError(
                 f"{path} is no audio file that can be read ({error}); give wav, flac, ogg or mp3"
             ) from error
+    if not np.isfinite(samples_NC).all():
+        raise AudioError(f"{path} holds samples that are no numbers (NaN or infinity); convert the recording again")
     samples: NDArray[np.float32] = samples_NC.mean(axis=1, dtype=np.float32)
     if rate != sample_rate:
         samples = soxr.resample(samples, rate, sample_rate).astype(np.float32)

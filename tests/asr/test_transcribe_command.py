@@ -93,6 +93,21 @@ def test_a_missing_file_is_named(checkpoint: Path, capsys: pytest.CaptureFixture
     assert "no such file: /nowhere.wav" in capsys.readouterr().err
 
 
+def test_an_artefact_is_not_compiled_again(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artefact = tmp_path / "tiny.gharial"
+    assert main(["compile", str(checkpoint), "-o", str(artefact)]) == 0
+    assert main(["compile", str(artefact), "-o", str(tmp_path / "again.gharial")]) == 1
+    assert "tiny.gharial is compiled already; give the hardware checkpoint" in capsys.readouterr().err
+
+
+def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "nan.wav", np.array([0.1, np.nan], np.float32), 16000, subtype="FLOAT")
+    with pytest.raises(ValueError, match=r"nan\.wav holds samples that are no numbers"):
+        read_audio(tmp_path / "nan.wav")
+
+
 def test_a_file_without_audio_is_named(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["transcribe", str(checkpoint), "--checkpoint", str(checkpoint)]) == 1
     assert "is no audio file" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from gharial_asr.architectures import architecture_name
-from gharial_asr.artefact import write_artefact
+from gharial_asr.artefact import looks_like_artefact, write_artefact
 from gharial_asr.checkpoint import load_hardware_checkpoint
 from gharial_asr.compilation import TARGETS, compile_checkpoint
 from gharial_asr.decoding.ngram import with_ngram
@@ -26,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compiles and says the digest. Raises ValueError, OSError."""
     target = arguments.target
+    if looks_like_artefact(arguments.checkpoint):
+        raise ValueError(f"{arguments.checkpoint} is compiled already; give the hardware checkpoint (.pt) it came from")
     model = compile_checkpoint(load_hardware_checkpoint(arguments.checkpoint), "int8", target=target)
     if arguments.ngram is not None:
         model = with_ngram(model, arguments.ngram)

@@ -4,9 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gharial_asr import checkpoint_fields as fields
 from gharial_asr.checkpoint import CheckpointError, HardwareCheckpoint, read_checkpoint
-from gharial_asr.config import RnntConfig
-from gharial_asr.tokenizer import Tokenizer
 
 _NEEDED = ("ema_state_dict", "logmel_norm_weight", "tokenizer_kw", "rnnt_config", "melmeans", "melvars")
 
@@ -25,15 +24,20 @@ def hardware_checkpoint(content: dict[str, Any]) -> HardwareCheckpoint:
             f"the normalisation still blends in utterance statistics (weight {content['logmel_norm_weight']}, "
             f"not 1); train until the blend has ended"
         )
+    if not isinstance(content["tokenizer_kw"], dict):
+        raise CheckpointError("tokenizer_kw: expected a dictionary with sentpiece_model; train with `gharial train`")
+    tokenizer = fields.tokenizer(content["tokenizer_kw"].get("sentpiece_model"))
+    config = fields.config(content["rnnt_config"], tokenizer.size)
+    filters = config.input_val.filterbank_features.n_filt
     return HardwareCheckpoint(
-        config=RnntConfig.model_validate(content["rnnt_config"]),
-        state_dict=content["ema_state_dict"],
-        mel_mean=content["melmeans"],
-        mel_variance=content["melvars"],
-        tokenizer=Tokenizer(content["tokenizer_kw"]["sentpiece_model"]),
-        epoch=int(content["epoch"]),
-        step=int(content["step"]),
-        best_wer=float(content["best_wer"]),
+        config=config,
+        state_dict=fields.weights(content["ema_state_dict"], config),
+        mel_mean=fields.statistics("melmeans", content["melmeans"], filters, positive=False),
+        mel_variance=fields.statistics("melvars", content["melvars"], filters, positive=True),
+        tokenizer=tokenizer,
+        epoch=int(fields.number("epoch", content.get("epoch", 0))),
+        step=int(fields.number("step", content.get("step", 0))),
+        best_wer=float(fields.number("best_wer", content.get("best_wer", 1.0))),
     )
 
 
