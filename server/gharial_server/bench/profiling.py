@@ -99,7 +99,7 @@ def profile(settings: BenchSettings) -> Profile:
             load.run(WARM_UP_SECONDS)
             watch.reset()
             load.run(settings.seconds)
-            nanoseconds, calls = dict(watch.nanoseconds), dict(watch.calls)
+            nanoseconds, calls = watch.whole
         finally:
             engine.stop()
     if STEP not in calls:

@@ -39,37 +39,44 @@ class _Running:
 
 @dataclass
 class Stopwatch:
-    """Nanoseconds and calls of each part, in the thread that makes the first call."""
+    """Nanoseconds and calls of each part, in the thread that makes the first call.
+
+    Where work goes in rounds, the first spot's call begins one: `whole` holds the rounds that are over, nothing of the
+    one under way.
+    """
 
     clock: Callable[[], int] = time.thread_time_ns
     nanoseconds: dict[Part, int] = field(default_factory=lambda: defaultdict(int))
     calls: dict[Part, int] = field(default_factory=lambda: defaultdict(int))
+    whole: tuple[dict[Part, int], dict[Part, int]] = field(default_factory=lambda: ({}, {}))
     _running: list[_Running] = field(default_factory=list)
     _thread: int = 0
+    _forget: bool = False
 
     def reset(self) -> None:
-        """Forgets what was measured; what is running counts from its beginning."""
-        self.nanoseconds.clear()
-        self.calls.clear()
+        """Forgets what was measured when the next round begins; may be called from any thread."""
+        self._forget = True
 
     @contextmanager
     def around(self, spots: Sequence[Spot]) -> Iterator[None]:
         """Wraps the functions, and puts them back."""
         originals = [(spot, spot.owner.__dict__[spot.name]) for spot in spots]
         for spot, original in originals:
-            setattr(spot.owner, spot.name, self._timed(spot, original))
+            setattr(spot.owner, spot.name, self._timed(spot, original, spot is spots[0]))
         try:
             yield
         finally:
             for spot, original in originals:
                 setattr(spot.owner, spot.name, original)
 
-    def _timed(self, spot: Spot, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _timed(self, spot: Spot, function: Callable[..., Any], begins: bool) -> Callable[..., Any]:
         def timed(*positional: Any, **named: Any) -> Any:
             thread = threading.get_ident()
             self._thread = self._thread or thread
             if thread != self._thread:
                 return function(*positional, **named)
+            if begins:
+                self._begin_round()
             area = spot.area or (self._running[-1].part[0] if self._running else "")
             self._running.append(_Running((area, spot.what), self.clock()))
             try:
@@ -78,6 +85,13 @@ class Stopwatch:
                 self._stop()
 
         return timed
+
+    def _begin_round(self) -> None:
+        if self._forget:
+            self._forget = False
+            self.nanoseconds.clear()
+            self.calls.clear()
+        self.whole = dict(self.nanoseconds), dict(self.calls)
 
     def _stop(self) -> None:
         ended = self._running.pop()
