@@ -88,7 +88,7 @@ class NullEngine:
     def check_keywords(self, keywords: Keywords) -> None:
         """Nothing is recognised, so any will do."""
 
-    def open(self, sink: Sink, keywords: Keywords = ()) -> NullStream:
+    def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> NullStream:
         with self._lock:
             if self._stopping:
                 raise EngineStoppedError("the engine has stopped")

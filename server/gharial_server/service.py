@@ -97,7 +97,7 @@ class Service:
         verdict = self.refuse()
         if verdict is None and self.engine is not None:
             try:
-                return self.engine.open(self.sink, self.keywords(request))
+                return self.engine.open(self.sink, self.keywords(request), request.alternatives)
             except EngineFullError:
                 load = self.load
                 verdict = refuse(Phase.SERVING, Load(load.capacity, load.capacity), retry_after)

@@ -70,7 +70,7 @@ class ReadingEngine:
     def check_keywords(self, keywords: Keywords) -> None:
         """Any will do."""
 
-    def open(self, sink: Any, keywords: Keywords) -> ReadingStream:
+    def open(self, sink: Any, keywords: Keywords, alternatives: int) -> ReadingStream:
         if self.active >= self.capacity:
             raise EngineFullError
         stream = ReadingStream(next(self._numbers), sink, self)

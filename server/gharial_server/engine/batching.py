@@ -40,12 +40,12 @@ log = logging.getLogger(__name__)
 class LiveStream:
     """One stream; implements `interface.Stream`. What it holds is guarded by the engine's lock."""
 
-    def __init__(self, engine: "BatchingEngine", number: int, slot: Slot, sink: Sink) -> None:
+    def __init__(self, engine: "BatchingEngine", number: int, slot: Slot, sink: Sink, alternatives: int) -> None:
         self.id = number
         self.slot = slot
         self.sink = sink
         self.frames = FrameBuffer(engine.frame_samples)
-        self.transcript = Transcript(engine.pieces, engine.frame_seconds, engine.endpointing)
+        self.transcript = Transcript(engine.pieces, engine.frame_seconds, engine.endpointing, alternatives)
         self.finished_at: float | None = None
         self.ended = False
         self._engine = engine
@@ -116,12 +116,12 @@ class BatchingEngine:
     def check_keywords(self, keywords: Keywords) -> None:
         check_characters(keywords, self.pieces)
 
-    def open(self, sink: Sink, keywords: Keywords = ()) -> LiveStream:
+    def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> LiveStream:
         with self._wake:
             if self._stopping:
                 raise EngineStoppedError("the engine has stopped; the server must be restarted")
             slot = self._table.take()
-            stream = LiveStream(self, next(self._numbers), slot, sink)
+            stream = LiveStream(self, next(self._numbers), slot, sink, alternatives)
             self._streams[stream.id] = stream
             self._errands.append(lambda: self._open_slot(stream, keywords))
             self._wake.notify()

@@ -146,8 +146,9 @@ class Engine(Protocol):
     def check_keywords(self, keywords: Keywords) -> None:
         """Raises ValueError for keywords that the model cannot write."""
 
-    def open(self, sink: Sink, keywords: Keywords = ()) -> Stream:
-        """Takes a slot. Raises EngineFullError or EngineStoppedError."""
+    def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> Stream:
+        """Takes a slot. alternatives: the most readings that a partial is to have. Raises EngineFullError or
+        EngineStoppedError."""
 
     def stop(self) -> None:
         """Fails the streams still open, frees card and memory; waits for the engine's thread."""

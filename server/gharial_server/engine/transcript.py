@@ -18,8 +18,16 @@ NOTHING = Row(NO_TOKENS, ())
 class Transcript:
     """One stream's way from tokens to answers."""
 
-    def __init__(self, pieces: Sequence[str], frame_seconds: float, endpointing: EndpointSettings = CLASSIC) -> None:
-        """pieces: the text of each token. Raises ValueError when endpointing needs a token that is not among them."""
+    def __init__(
+        self,
+        pieces: Sequence[str],
+        frame_seconds: float,
+        endpointing: EndpointSettings = CLASSIC,
+        alternatives: int = 1,
+    ) -> None:
+        """pieces: the text of each token. alternatives: the most readings that a partial has. Raises ValueError when
+        endpointing needs a token that is not among the pieces."""
+        self._alternatives = alternatives
         self._frame_seconds = frame_seconds
         self._endpointer = Endpointer(pieces, frame_seconds, endpointing)
         self._words = WordBuilder(pieces, frame_seconds)
@@ -62,7 +70,7 @@ class Transcript:
         return self._answer(start, self._frames, False, (alternative,), closing=True)
 
     def _partial(self, row: Row) -> Answer:
-        """All hypotheses for what is not settled. When there is but an empty one, nothing is open any more."""
+        """Hypotheses for what is not settled. When there are but empty ones, nothing is open any more."""
         start = self._settled_frames
         if not any(hypothesis.tokens.tokens for hypothesis in row.hypotheses):
             self._settled_frames = self._frames
@@ -72,7 +80,7 @@ class Transcript:
             True,
             tuple(
                 Alternative(self._words.text(hypothesis.tokens), confidence(hypothesis.tokens.probabilities))
-                for hypothesis in row.hypotheses
+                for hypothesis in row.hypotheses[: self._alternatives]
             ),
         )
 

@@ -53,7 +53,7 @@ def streamed(engine: BatchingEngine, samples: Sequence[NDArray[np.float32]], chu
         for number, event in events:
             heard[number].put(event)
 
-    streams = [engine.open(sink) for _ in samples]
+    streams = [engine.open(sink, alternatives=4) for _ in samples]
     heard.update({stream.id: queue.Queue() for stream in streams})
     for start in range(0, max(map(len, samples)), chunk):
         for stream, each in zip(streams, samples, strict=True):

@@ -33,12 +33,18 @@ def test_without_hypotheses_every_frame_is_one_final() -> None:
 
 
 def test_the_final_goes_before_the_partial_and_the_partial_begins_where_it_ends() -> None:
-    transcript = Transcript(PIECES, FRAME)
+    transcript = Transcript(PIECES, FRAME, alternatives=4)
     transcript.add(beam(NO_TOKENS, run((0, 0)), run((0, 1))), closing=False)
     final, partial = transcript.add(beam(run((0, 0)), run((1, 1)), run((1, 2))), closing=False)
     assert [final.is_provisional, partial.is_provisional] == [False, True]
     assert [final.start, final.end, partial.start, partial.end] == seconds(0, 1, 1, 2)
     assert [a.transcript for a in final.alternatives] == [" one"]
+    assert [a.transcript for a in partial.alternatives] == [" two", " too"]
+
+
+def test_a_partial_has_no_more_readings_than_were_asked_for() -> None:
+    transcript = Transcript(PIECES, FRAME, alternatives=2)
+    (partial,) = transcript.add(beam(NO_TOKENS, run((0, 1)), run((0, 2)), run((0, 0))), closing=False)
     assert [a.transcript for a in partial.alternatives] == [" two", " too"]
 
 

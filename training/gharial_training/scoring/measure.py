@@ -4,9 +4,10 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gharial_asr.building import build_runner
 from gharial_asr.compilation import CompiledModel
 from gharial_asr.offline import transcribe
-from gharial_asr.runner import LocalRunner
+from gharial_asr.recognition import PLAIN, Recognition
 
 from gharial_training.data.corpus import Corpus, Utterance
 from gharial_training.scoring.text import normalise_for_scoring
@@ -43,10 +44,11 @@ def decode_utterances(
     utterances: Sequence[Utterance],
     together: int,
     progress: Callable[[float], None] = lambda seconds: None,
+    recognition: Recognition = PLAIN,
 ) -> list[str]:
     """The transcripts, in the order given; `together` utterances of like length are decoded side by side."""
     order = sorted(range(len(utterances)), key=lambda index: utterances[index].length)
-    runner = LocalRunner(model, max(1, min(together, len(order))))
+    runner = build_runner(model, max(1, min(together, len(order))), recognition)
     recordings = (corpus.audio(utterances[index]) for index in order)
     heard = [""] * len(order)
     for place, result in transcribe(runner, model, recordings, progress):
@@ -61,11 +63,12 @@ def measure_set(
     utterances: Sequence[Utterance],
     together: int = 16,
     progress: Callable[[float], None] = lambda seconds: None,
+    recognition: Recognition = PLAIN,
 ) -> SetReport:
     """Decodes the utterances and counts word errors. Raises ValueError for an empty set."""
     if not utterances:
         raise ValueError(f"set {name} has no utterance; check its keys and its corpus")
-    heard = decode_utterances(model, corpus, utterances, together, progress)
+    heard = decode_utterances(model, corpus, utterances, together, progress, recognition)
     pairs = tuple((u.key, u.text, text) for u, text in zip(utterances, heard, strict=True))
     errors = total_errors((normalise_for_scoring(said), normalise_for_scoring(text)) for _, said, text in pairs)
     return SetReport(name, errors, sum(u.seconds for u in utterances), pairs)

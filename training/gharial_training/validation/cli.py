@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 from gharial_asr.artefact import looks_like_artefact
+from gharial_asr.cli.recognition_options import add_recognition_arguments, recognition_of
 from gharial_asr.compilation import Precision, load_model
+from gharial_asr.recognition import Recognition
 
 from gharial_training.data.corpus import Corpus
 from gharial_training.scoring.measure import SetReport, measure_set, most_wrong
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--examples", type=int, default=0, metavar="N", help="show the N worst utterances of each set")
     parser.add_argument("--transcripts", type=Path, metavar="FILE", help="write key, reference and hypothesis as TSV")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    add_recognition_arguments(parser)
 
 
 def parse_set(text: str) -> tuple[str, Path, str]:
@@ -62,18 +65,20 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.checkpoint} is an artefact, whose weights are int8 already; "
             "give the hardware checkpoint (.pt) it was compiled from to compare precisions"
         )
-    reports = _measure(arguments.checkpoint, "float32" if arguments.precision == "float32" else "int8", wanted)
+    told = recognition_of(arguments)
+    reports = _measure(arguments.checkpoint, "float32" if arguments.precision == "float32" else "int8", wanted, told)
     gaps = []
     if both:
-        exact = _measure(arguments.checkpoint, "float32", wanted)
+        exact = _measure(arguments.checkpoint, "float32", wanted, told)
         gaps = [precision_gap(*pair) for pair in zip(reports, exact, strict=True)]
     if arguments.transcripts:
         lines = ("\t".join((report.name, *pair)) for report in reports for pair in report.pairs)
         arguments.transcripts.write_text("\n".join(lines) + "\n")
     if arguments.json:
         rows = [report.row() for report in reports]
-        told = {"checkpoint": str(arguments.checkpoint), "precision": arguments.precision, "sets": rows}
-        print(json.dumps(told | ({"int8_less_float32": [gap.row() for gap in gaps]} if both else {})))
+        said = {"checkpoint": str(arguments.checkpoint), "precision": arguments.precision, "sets": rows}
+        said["decoder"] = arguments.decoder
+        print(json.dumps(said | ({"int8_less_float32": [gap.row() for gap in gaps]} if both else {})))
     else:
         _print_table(reports, arguments.examples)
         if both:
@@ -81,14 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(checkpoint: Path, precision: Precision, wanted: list[tuple[str, Path, str]]) -> list[SetReport]:
+def _measure(
+    checkpoint: Path, precision: Precision, wanted: list[tuple[str, Path, str]], recognition: Recognition
+) -> list[SetReport]:
     model = load_model(checkpoint, precision)
     reports = []
     for name, folder, keys in wanted:
         corpus = Corpus(folder)
         if sys.stderr.isatty():
             print(f"measuring {name} in {precision} ...", file=sys.stderr)
-        reports.append(measure_set(name, model, corpus, corpus.matching(keys)))
+        reports.append(measure_set(name, model, corpus, corpus.matching(keys), recognition=recognition))
     return reports
 
 
