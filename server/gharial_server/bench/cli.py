@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gharial_asr.cli.recognition_options import add_recognition_arguments, recognition_of
 from gharial_asr.device.precision import DEVICE_PRECISIONS
 
 from gharial_server.bench.settings import DEFAULT_PRECISION, P99_LIMIT_MS, Backend, BenchSettings
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     soak.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
     soak.add_argument("--audio", type=Path, nargs="+", default=[], metavar="FILE", help="say this instead of noise")
     soak.add_argument("--json", action="store_true", help="one JSON object")
+    add_recognition_arguments(soak)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +118,12 @@ def _soak(arguments: argparse.Namespace) -> int:
     from gharial_server.bench.text import soak_text
 
     settings = SoakSettings(
-        arguments.arch, arguments.hours, arguments.streams, arguments.precision, tuple(arguments.audio)
+        arguments.arch,
+        arguments.hours,
+        arguments.streams,
+        arguments.precision,
+        tuple(arguments.audio),
+        recognition_of(arguments),
     )
     result = run_soak(settings, lambda line: print(line, file=sys.stderr, flush=True))
     print(json.dumps(asdict(result)) if arguments.json else soak_text(result))

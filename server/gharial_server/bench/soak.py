@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Self
 
 import numpy as np
-from gharial_asr.compilation import load_model
+from gharial_asr.building import with_recognition
+from gharial_asr.compilation import CompiledModel, load_model
+from gharial_asr.recognition import PLAIN, Recognition
 from gharial_asr.runner import LocalRunner
 from numpy.typing import NDArray
 
@@ -38,8 +41,9 @@ class SoakSettings:
     model: str
     hours: float
     streams: int
-    precision: str
+    precision: Literal["int8", "float32"]
     audio: tuple[Path, ...]
+    recognition: Recognition = PLAIN
 
     def __post_init__(self) -> None:
         if self.streams < 1 or self.hours * 3600 < 2 * FIRST_SECONDS:
@@ -80,6 +84,7 @@ class _Ear:
         self.end = 0.0
         self.heard = ""
         self._round_seconds = round_seconds
+        self._rounds = 0
         self._hearing = ""
 
     def hear(self, answer: Answer) -> None:
@@ -87,23 +92,38 @@ class _Ear:
         self.end = answer.end
         if not answer.is_provisional:
             self._hearing += answer.alternatives[0].transcript
-        # A round ends with a frame; 5 ms on either side are room for rounding.
-        if (answer.end + 0.005) % self._round_seconds < 0.01:
+        # A round ends with a frame; 5 ms are room for rounding.
+        if (rounds := int((answer.end + 0.005) // self._round_seconds)) > self._rounds:
+            self._rounds = rounds
             self.heard, self._hearing = self._hearing.strip(), ""
+
+
+class WatchedRunner(LocalRunner):
+    """Remembers the runner that is made of it, whose states are looked at when the engine rests."""
+
+    made: LocalRunner
+
+    def with_slots(self, slots: int) -> Self:
+        made = super().with_slots(slots)
+        self.made = made
+        return made
 
 
 class Soak:
     """An engine, streams with the same audio, and what they heard."""
 
-    def __init__(self, runner: LocalRunner, pieces: Sequence[str], samples: NDArray[np.float32], streams: int) -> None:
+    def __init__(self, model: CompiledModel, settings: SoakSettings) -> None:
+        pieces, samples = model.tokenizer.pieces, audio(settings.audio)
+        watched = WatchedRunner(model, 1, settings.recognition.decoder)
+        runner = with_recognition(watched, model, settings.streams, settings.recognition)
         self.engine = BatchingEngine(runner, pieces, ModelInfo("soak", "soak", "en", "", "cpu"))
-        self._runner = runner
+        self.states = watched.made.states
         # Whole frames, so that each round of the audio falls into frames like the one before.
         self._samples: NDArray[np.float32] = np.pad(samples, (0, -len(samples) % self.engine.frame_samples))
         self._ears: dict[int, _Ear] = {}
         self._answered = threading.Condition()
         self._position = 0
-        self._streams = [self._open() for _ in range(streams)]
+        self._streams = [self._open() for _ in range(settings.streams)]
 
     def run(self, seconds: float) -> None:
         """Every stream hears so much more audio and has answered to all of it."""
@@ -141,8 +161,7 @@ class Soak:
     @property
     def largest_cell(self) -> float:
         """Of all streams; the engine rests meanwhile."""
-        states = self._runner.states
-        return max(float(recurrence.cell.abs().max()) for recurrence in (states.pre, states.post))
+        return max(float(recurrence.cell.abs().max()) for recurrence in (self.states.pre, self.states.post))
 
     def restart(self) -> None:
         """Drops all streams; one takes their place, in a slot that was used all the time."""
@@ -177,8 +196,7 @@ class Soak:
 
 def run_soak(settings: SoakSettings, tell: Callable[[str], None] = lambda line: None) -> SoakResult:
     """Runs it. Raises ValueError, OSError (no such model), RuntimeError (the engine stopped answering)."""
-    model = load_model(model_file(settings.model), "float32" if settings.precision == "float32" else "int8")
-    soak = Soak(LocalRunner(model, settings.streams), model.tokenizer.pieces, audio(settings.audio), settings.streams)
+    soak = Soak(load_model(model_file(settings.model), settings.precision), settings)
     began, total = time.monotonic(), settings.hours * 3600
     try:
         first = max(FIRST_SECONDS, 2 * soak.round_seconds)

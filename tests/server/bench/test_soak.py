@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from gharial_asr.compilation import load_model
-from gharial_asr.runner import LocalRunner
 from gharial_cli.main import main
-from gharial_server.bench.load import audio
-from gharial_server.bench.soak import Soak
+from gharial_server.bench.soak import Soak, SoakSettings
 
 ROOT = Path(__file__).parents[3]
 STARTER = ROOT / "models/starter/starter.gharial"
@@ -17,10 +15,13 @@ DIGITS = ROOT / "models/starter/samples/digits.flac"
 MINUTES = 2
 
 
-def test_minutes_of_speech_leave_no_trace_in_memory_answers_or_times(capsys: pytest.CaptureFixture[str]) -> None:
-    """3 streams of 2 minutes: 2000 steps. An object kept per step and stream would be seen three thousandfold."""
-    arguments = ["--arch", str(STARTER), "--audio", str(DIGITS), "--hours", str(MINUTES / 60), "--streams", "3"]
-    assert main(["bench", "soak", *arguments, "--json"]) == 0
+@pytest.mark.parametrize("options", [[], ["--state-resets", "--decoder", "beam"]], ids=["greedy", "beam with resets"])
+def test_minutes_of_speech_leave_no_trace_in_memory_answers_or_times(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """2 streams of 2 minutes: 2000 steps. An object kept per step and stream would be seen two thousandfold."""
+    arguments = ["--arch", str(STARTER), "--audio", str(DIGITS), "--hours", str(MINUTES / 60), "--streams", "2"]
+    assert main(["bench", "soak", *arguments, *options, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["streams_agree"]
     assert result["fresh_agrees"]
@@ -28,17 +29,17 @@ def test_minutes_of_speech_leave_no_trace_in_memory_answers_or_times(capsys: pyt
     assert result["late_objects"] - result["early_objects"] < 300
     assert result["late_rss"] - result["early_rss"] < 16 << 20
     assert result["early_heard"].startswith("nine five")
+    if options:
+        assert result["late_largest_cell"] < 1.3 * result["early_largest_cell"]
 
 
 def test_a_difference_in_one_streams_state_is_seen() -> None:
-    model = load_model(STARTER)
-    runner = LocalRunner(model, 3)
-    soak = Soak(runner, model.tokenizer.pieces, audio((DIGITS,)), 3)
+    soak = Soak(load_model(STARTER), SoakSettings(str(STARTER), 1.0, 3, "int8", (DIGITS,)))
     try:
         soak.run(3)
         assert len(set(soak.digests())) == 1
         with torch.inference_mode():
-            runner.states.post.cell[:, 1] += 2.0
+            soak.states.post.cell[:, 1] += 2.0
         soak.run(6)
         first, second, third = soak.digests()
         assert first == third != second
