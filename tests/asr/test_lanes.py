@@ -1,5 +1,7 @@
 """State resets around a runner: what they leave alone, and what a real network's two lanes make of a seam."""
 
+import pickle
+
 import numpy as np
 import pytest
 from gharial_asr.compilation import CompiledModel, compile_checkpoint
@@ -117,6 +119,20 @@ def test_a_quarter_of_all_rows_is_the_price_of_the_documented_lengths() -> None:
 def test_lengths_that_cannot_be_are_refused_with_some_that_can(settings: ResetSettings, remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):
         settings.steps(0.06)
+
+
+def test_what_a_stream_holds_does_not_grow_with_its_seams() -> None:
+    """Thirty seams: six minutes at the documented lengths."""
+    compiled = model()
+    runner, sound = with_resets(compiled, 1), babble(20, seed=9)
+    runner.open(0, 1)
+    sizes = []
+    for at in range(30 * STEPS.stride):
+        begin = at * STEP % (len(sound) - STEP)
+        runner.step(Batch(np.array([0], np.int32), np.array([1], np.uint32), sound[begin : begin + STEP][None]))
+        if at % STEPS.stride == 0:
+            sizes.append(len(pickle.dumps((runner._overlaps, runner._passages))))
+    assert max(sizes[20:]) <= 2 * max(sizes[:10])
 
 
 def test_overlaps_may_follow_each_other_without_a_gap() -> None:

@@ -9,6 +9,7 @@ import soundfile
 from gharial_asr.audio import read_audio
 from gharial_asr.building import build_runner
 from gharial_asr.compilation import CompiledModel, load_model
+from gharial_asr.decoding.settings import DecoderName, DecoderSettings
 from gharial_asr.offline import Samples, Transcription, transcribe
 from gharial_asr.recognition import PLAIN, Recognition
 from gharial_asr.resets import ResetSettings
@@ -16,7 +17,7 @@ from gharial_cli.main import main
 
 STARTER = Path(__file__).parents[2] / "models/starter"
 DIGITS = STARTER / "samples/digits.flac"
-SHORT = Recognition(ResetSettings(4.8, 1.8))
+SHORT = Recognition(ResetSettings(9.0, 3.0))
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,18 @@ def test_long_speech_with_resets_is_as_good_as_without(model: CompiledModel) -> 
     assert " ".join(word.text for word in reset.words) == reset.transcript
     assert all(0 < word.confidence <= 1 and word.start < word.end for word in reset.words)
     assert all(earlier.start <= later.start for earlier, later in zip(reset.words, reset.words[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("segment", "decoder"), [(4.2, "greedy"), (5.1, "greedy"), (6.0, "greedy"), (6.6, "greedy"), (4.8, "beam")]
+)
+def test_wherever_the_seams_fall_digits_come_out_as_without(
+    model: CompiledModel, segment: float, decoder: DecoderName
+) -> None:
+    samples = read_audio(DIGITS)[: 16000 * 10]
+    plain = Recognition(decoder=DecoderSettings(decoder=decoder))
+    with_resets = Recognition(ResetSettings(segment, 1.8), decoder=DecoderSettings(decoder=decoder))
+    assert decoded(model, samples, with_resets).transcript == decoded(model, samples, plain).transcript
 
 
 def test_the_command_decodes_with_resets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
