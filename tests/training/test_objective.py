@@ -42,7 +42,7 @@ def test_both_losses_fall_until_the_labels_are_known() -> None:
         optimizer.zero_grad()
         (transducer + ctc).backward()
         optimizer.step()
-    assert float(transducer) < 0.5
+    assert transducer.item() < 0.5
     assert float(ctc) < 0.5
     lengths = (2 * steps for steps in batch.steps_B.tolist())
     inputs = [row[:length] for row, length in zip(batch.inputs_BSF, lengths, strict=True)]
