@@ -177,7 +177,7 @@ class _Reader:
     def weight(self, name: str, rows: int, columns: int) -> Weight:
         values = self.take(f"{name}.values", torch.int8, (rows, columns))
         weight = Int8Weight(values, self.take(f"{name}.scale", torch.float32, (rows,)))
-        return weight if self.precision == "int8" else weight.dequantised()
+        return weight.dequantised() if self.precision == "float32" else weight
 
     def projection(self, name: str, rows: int, columns: int) -> Projection:
         return Projection(self.weight(name, rows, columns), self.take(f"{name}.bias", torch.float32, (rows,)))

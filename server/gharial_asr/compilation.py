@@ -14,7 +14,8 @@ from gharial_asr.inference.lstm import LayerWeights
 from gharial_asr.inference.network import NetworkWeights, Projection
 from gharial_asr.tokenizer import Tokenizer
 
-Precision = Literal["float32", "int8"]
+Precision = Literal["float32", "int8", "bf16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 Target = Literal["cpu", "cuda", "card"]
 """What a model is compiled for. All run the same layout of the same int8 weights."""
@@ -115,7 +116,7 @@ def _doubled_candidate(rows_4H: Tensor) -> Tensor:
 def load_model(path: Path, precision: Precision = "int8") -> CompiledModel:
     """Reads a hardware checkpoint or a compiled artefact, told apart by their first bytes.
 
-    An artefact holds int8 weights; with precision float32 they are used as they are, in float32 arithmetic.
+    An artefact holds int8 weights; with another precision they are used as they are, in that arithmetic.
     Raises CheckpointError or ArtefactError, OSError.
     """
     from gharial_asr.artefact import file_digest, looks_like_artefact, read_artefact

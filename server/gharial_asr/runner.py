@@ -20,6 +20,7 @@ from gharial_asr.decoding.build import build_decoder, load_ngram
 from gharial_asr.decoding.settings import GREEDY, DecoderSettings
 from gharial_asr.emissions import Emissions
 from gharial_asr.features import Features
+from gharial_asr.inference.dense import Bfloat16Dense, dense
 from gharial_asr.inference.network import Network
 from gharial_asr.keywords import KeywordCompiler, Keywords
 from gharial_asr.state import SlotStates
@@ -88,7 +89,8 @@ class LocalRunner:
         """Raises NgramError when decoder beam cannot use the model's n-gram."""
         self._model = model
         self._settings = settings
-        self._network = self.network_class(model.config, model.weights)
+        make = Bfloat16Dense if model.precision == "bf16" else dense
+        self._network = self.network_class(model.config, model.weights, make)
         self._front_end = StreamingFeatures(Features(model.config, model.mel_mean, model.mel_variance))
         self._ngram = load_ngram(model, settings)
         self._compiler = KeywordCompiler(model.tokenizer if isinstance(model, CompiledModel) else None)

@@ -12,6 +12,9 @@ from gharial_asr.compilation import load_model
 from gharial_cli.main import main
 from tiny_models import babble, tiny_checkpoint
 
+STARTER = Path(__file__).parents[2] / "models" / "starter"
+SAMPLES = STARTER / "samples"
+
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
@@ -56,6 +59,18 @@ def test_a_compiled_checkpoint_gives_the_same_transcript(
 
 
 @pytest.mark.parametrize("target", ["cpu", "cuda", "card"])
+@pytest.mark.parametrize("model", ["starter.hardware.pt", "starter.gharial"])
+def test_bf16_reads_a_checkpoint_and_an_artefact(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["transcribe", str(SAMPLES / "digits-jackson-004.flac"), "--checkpoint", str(STARTER / model), "--json"]
+    heard = {}
+    for precision in ("bf16", "float32"):
+        assert main([*words, "--precision", precision]) == 0
+        heard[precision] = json.loads(capsys.readouterr().out)
+    assert heard["bf16"]["transcript"] == heard["float32"]["transcript"] != ""
+    assert heard["bf16"]["score"] != heard["float32"]["score"]
+    assert heard["bf16"]["score"] == pytest.approx(heard["float32"]["score"], abs=0.1)
+
+
 def test_an_artefact_says_for_what_it_was_compiled(
     target: str, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

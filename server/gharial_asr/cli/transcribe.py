@@ -17,7 +17,7 @@ from gharial_asr.cli.recognition_options import (
     keywords_of,
     recognition_of,
 )
-from gharial_asr.compilation import load_model
+from gharial_asr.compilation import PRECISIONS, load_model
 from gharial_asr.decoding.ngram import with_ngram
 from gharial_asr.offline import Transcription, transcribe
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ngram", type=Path, metavar="PATH",
         help="n-gram for decoder beam instead of the model's: a file, or a folder with ngram.binary or ngram.arpa",
     )  # fmt: skip
-    parser.add_argument("--precision", choices=["int8", "float32"], default="int8", help="arithmetic (%(default)s)")
+    parser.add_argument("--precision", choices=PRECISIONS, default="int8", help="arithmetic (%(default)s)")
     parser.add_argument("--together", type=int, default=8, metavar="N", help="files decoded side by side (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object per file and line")

@@ -3,10 +3,9 @@
 Shapes: B rows (streams), K inputs, N outputs. Every product takes and gives float32, so that states and everything
 between products is float32 whatever the precision.
 
-bf16: activations are rounded to bfloat16, sums are float32. An int8 weight's values are whole numbers up to 127, which
-bfloat16 holds exactly; its scale is applied to the sums, so nothing is lost of what the artefact says. int8:
-activations are quantised row by row exactly as `gharial_asr.inference.dense` does it, so the integers and their sums
-are those of the processor, and a stream gets the same tokens on both.
+bf16: `gharial_asr.inference.dense.Bfloat16Dense`. int8: activations are quantised row by row exactly as
+`gharial_asr.inference.dense` does it, so the integers and their sums are those of the processor, and a stream gets the
+same tokens on both.
 """
 
 import torch
@@ -17,6 +16,7 @@ from gharial_asr.device.precision import DevicePrecision
 from gharial_asr.inference.dense import (
     ACTIVATION_LEVELS,
     SMALLEST_RANGE,
+    Bfloat16Dense,
     Dense,
     DenseMaker,
     Float32Dense,
@@ -28,30 +28,6 @@ from gharial_asr.inference.dense import (
 # cuBLAS multiplies bytes in matrices of more than 16 rows, whose other sizes are multiples of 8.
 _FEWEST_ROWS = 32
 _GRAIN = 8
-
-
-class Bfloat16Dense:
-    """The product of bfloat16 activations and weights, summed and scaled in float32."""
-
-    def __init__(self, weight: Weight, bias_N: Tensor) -> None:
-        values_NK, scale_N = (weight.values, weight.scale) if isinstance(weight, Int8Weight) else (weight, None)
-        self._weight_KN = values_NK.to(torch.bfloat16).contiguous().t()
-        self._scale_N = scale_N
-        self._bias_N = bias_N.float().contiguous()
-
-    def __call__(self, x_BK: Tensor) -> Tensor:
-        y_BN = _summed_in_float32(x_BK.to(torch.bfloat16), self._weight_KN)
-        if self._scale_N is None:
-            return y_BN.add_(self._bias_N)
-        return torch.addcmul(self._bias_N, y_BN, self._scale_N)
-
-
-def _summed_in_float32(x_BK: Tensor, weight_KN: Tensor) -> Tensor:
-    """The float32 product of two bfloat16 matrices. Processors have no such kernel; there the exact float32 products
-    of the same numbers are summed."""
-    if x_BK.is_cuda:
-        return torch.mm(x_BK, weight_KN, out_dtype=torch.float32)
-    return x_BK.float() @ weight_KN.float()
 
 
 class ByteDense:

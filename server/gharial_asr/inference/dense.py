@@ -1,4 +1,4 @@
-"""Matrix products with constant weights, in float32 and int8.
+"""Matrix products with constant weights, in float32, int8 and bf16.
 
 Shapes: B rows (streams), K inputs, N outputs.
 
@@ -6,6 +6,9 @@ int8: weights are symmetric with one scale per output. Each row of activations i
 levels -63..63 of its own largest magnitude, so a stream's numbers never depend on who shares its batch. Seven bits,
 because AVX2 adds two 8 x 8 bit products in 16 bits and would saturate with eight; with seven the integer product is
 exact on every processor. Which kernel and why: docs/decisions/0010-int8-kernel.md.
+
+bf16: activations and weights are rounded to bfloat16, their products are summed in float32. An int8 weight's values are
+whole numbers up to 127, which bfloat16 holds exactly; its scale is applied to the sums, so nothing is lost of it.
 """
 
 import threading
@@ -98,6 +101,30 @@ class Int8Dense:
         """The product (B, N), not scaled, of activations in levels; they are rounded to whole ones."""
         y_BN: Tensor = self._product(levels_BK, 1.0, ACTIVATION_ZERO, self._packed)
         return y_BN
+
+
+class Bfloat16Dense:
+    """The product of bfloat16 activations and weights, summed and scaled in float32.
+
+    Processors have no such kernel: there the same numbers are kept and multiplied as float32.
+    """
+
+    def __init__(self, weight: Weight, bias_N: Tensor) -> None:
+        values_NK, scale_N = (weight.values, weight.scale) if isinstance(weight, Int8Weight) else (weight, None)
+        rounded_NK = values_NK.to(torch.bfloat16)
+        self._weight_KN = (rounded_NK if rounded_NK.is_cuda else rounded_NK.float()).contiguous().t()
+        self._scale_N = scale_N
+        self._bias_N = bias_N.float().contiguous()
+
+    def __call__(self, x_BK: Tensor) -> Tensor:
+        rounded_BK = x_BK.to(torch.bfloat16)
+        if rounded_BK.is_cuda:
+            y_BN = torch.mm(rounded_BK, self._weight_KN, out_dtype=torch.float32)
+        else:
+            y_BN = rounded_BK.float() @ self._weight_KN
+        if self._scale_N is None:
+            return y_BN.add_(self._bias_N)
+        return torch.addcmul(self._bias_N, y_BN, self._scale_N)
 
 
 def dense(weight: Weight, bias_N: Tensor) -> Dense:
