@@ -58,7 +58,6 @@ def test_a_compiled_checkpoint_gives_the_same_transcript(
     assert shown[0].strip()
 
 
-@pytest.mark.parametrize("target", ["cpu", "cuda", "card"])
 @pytest.mark.parametrize("model", ["starter.hardware.pt", "starter.gharial"])
 def test_bf16_reads_a_checkpoint_and_an_artefact(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["transcribe", str(SAMPLES / "digits-jackson-004.flac"), "--checkpoint", str(STARTER / model), "--json"]
@@ -71,6 +70,7 @@ def test_bf16_reads_a_checkpoint_and_an_artefact(model: str, capsys: pytest.Capt
     assert heard["bf16"]["score"] == pytest.approx(heard["float32"]["score"], abs=0.1)
 
 
+@pytest.mark.parametrize("target", ["cpu", "cuda", "card"])
 def test_an_artefact_says_for_what_it_was_compiled(
     target: str, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
