@@ -20,7 +20,10 @@ from gharial_asr.device.program import Program
 from gharial_asr.device.runner import DeviceModel
 from gharial_asr.device.states import DeviceStates
 from gharial_asr.device.step import Step
+from gharial_asr.endpointing import EndpointSettings
 from gharial_asr.inference import network
+from gharial_asr.inference.eos_logits import EosLogits
+from gharial_server.bench.subject import SpeakingNetwork
 from tiny_models import babble, tiny_checkpoint
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -80,6 +83,24 @@ def test_a_step_never_asks_the_device_and_uses_nothing_that_is_not_on_it(precisi
     assert len(recorder.kernels) > 300
     product = {"bf16": "aten.mm.dtype", "int8": "aten._int_mm.default", "float32": "aten.linear.default"}[precision]
     assert sum(name == product for name, _ in recorder.kernels) > 40
+
+
+class Speaking(DeviceModel):
+    network_class = SpeakingNetwork
+
+
+@pytest.mark.parametrize("kind", [DeviceModel, Speaking])
+def test_nor_with_what_may_change_the_logits_nor_when_slots_are_opened(kind: type[DeviceModel]) -> None:
+    with pretended_gpu():
+        model = kind(tiny(), GPU, "bf16")
+        model.change_logits(lambda product: EosLogits(product, 3, EndpointSettings("terminal", eos_multiplier=2.0)))
+        states = DeviceStates(model.network, 40, model.front_end.history_samples, GPU)
+        step = Step(model.network, model.front_end, states, 8, GPU)
+        with Recorder() as recorder:
+            states.make_new(torch.zeros(2, dtype=torch.long, device=GPU))
+            step.first()
+            step.more()
+    assert recorder.devices == {GPU}
 
 
 def test_the_pretended_gpu_refuses_to_be_asked() -> None:

@@ -1,6 +1,6 @@
 """The states of all slots on a device, and whose they are, on the host.
 
-Shapes: S slots, B rows of a batch.
+Shapes: S slots, B rows of a batch, R slots to be made new.
 
 There is one slot more than streams can have, the spare one: rows that only fill up a batch read it and write it.
 """
@@ -8,6 +8,7 @@ There is one slot more than streams can have, the spare one: rows that only fill
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gharial_asr.inference.network import Network
 from gharial_asr.state import Prediction, SlotStates, StaleSlotError, after_start
@@ -70,8 +71,11 @@ class DeviceStates:
         """Makes the slots new that were opened since the last call."""
         if not self._opened:
             return
-        opened = torch.tensor(sorted(self._opened), pin_memory=self._device.type == "cuda")
+        slots_R = torch.tensor(sorted(self._opened)).to(self._device, non_blocking=True)
         self._opened.clear()
-        slots_R = opened.to(self._device, non_blocking=True)
+        self.make_new(slots_R)
+
+    def make_new(self, slots_R: Tensor) -> None:
+        """Makes slots new that are named on the device."""
         self.on_device.renew(slots_R)
         self.prediction.scatter(slots_R, self._start.gather(torch.zeros_like(slots_R)))

@@ -1,6 +1,6 @@
 """`gharial bench engine`: how many live streams the engine carries here, how soon it answers, what it costs.
 `gharial bench peers`: what other recognisers cost on the same audio. `gharial bench soak`: whether hours of audio leave
-a trace."""
+a trace. `gharial bench steps`: how long one step takes without the engine."""
 
 import argparse
 import json
@@ -24,10 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     engine = what.add_parser("engine", help="live streams at real-time pace, in random phase, without sockets")
     _add_common(engine)
     engine.add_argument("--streams", type=int, default=32, metavar="N", help="live streams (%(default)s)")
-    engine.add_argument("--decoder", choices=["greedy", "beam"], default="greedy", help="decoding (%(default)s)")
+    _add_arithmetic(engine)
     engine.add_argument("--state-resets", action="store_true", help="segments of 15 s that share 3 s with the next")
-    engine.add_argument("--backend", choices=["cpu", "cuda"], default="cpu", help="what computes (%(default)s)")
-    engine.add_argument("--precision", choices=DEVICE_PRECISIONS, help="arithmetic (cpu: int8, cuda: bf16)")
     engine.add_argument(
         "--search",
         action="store_true",
@@ -37,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     engine.add_argument(
         "--unpaced", action="store_true", help="each stream's next frame comes with the last one's answer"
     )
+    steps = what.add_parser("steps", help="how long a step of each batch size takes, without the engine around it")
+    _add_common(steps)
+    steps.add_argument("--streams", type=int, default=32, metavar="N", help="the largest batch (%(default)s)")
+    _add_arithmetic(steps)
     peers = what.add_parser("peers", help="the same network in onnxruntime, and pocketsphinx, on the same audio")
     _add_common(peers)
     peers.add_argument("--streams", type=int, default=32, metavar="N", help="streams in a batch (%(default)s)")
@@ -49,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     soak.add_argument("--audio", type=Path, nargs="+", default=[], metavar="FILE", help="say this instead of noise")
     soak.add_argument("--json", action="store_true", help="one JSON object")
     add_recognition_arguments(soak)
+
+
+def _add_arithmetic(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--decoder", choices=["greedy", "beam"], default="greedy", help="decoding (%(default)s)")
+    parser.add_argument("--backend", choices=["cpu", "cuda"], default="cpu", help="what computes (%(default)s)")
+    parser.add_argument("--precision", choices=DEVICE_PRECISIONS, help="arithmetic (cpu: int8, cuda: bf16)")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.what == "peers":
         return _peers(settings, arguments.json)
+    if arguments.what == "steps":
+        return _steps(settings, arguments.json)
     if arguments.profile:
         return _profile(settings, arguments.json)
     return _engine(settings, arguments.search, arguments.json)
@@ -99,6 +109,15 @@ def _engine(settings: BenchSettings, searching: bool, as_json: bool) -> int:
 
     result = search(settings, tell) if searching else run_bench(settings)
     print(json.dumps(asdict(result)) if as_json else engine_text(result))
+    return 0
+
+
+def _steps(settings: BenchSettings, as_json: bool) -> int:
+    from gharial_server.bench.steps import run_steps
+    from gharial_server.bench.text import steps_text
+
+    result = run_steps(settings)
+    print(json.dumps(asdict(result)) if as_json else steps_text(result))
     return 0
 
 

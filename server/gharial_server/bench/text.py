@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gharial_server.bench.peers.compare import Comparison
     from gharial_server.bench.profiling import Profile
     from gharial_server.bench.soak import SoakResult
+    from gharial_server.bench.steps import StepTimes
 
 
 def tried(result: BenchResult) -> str:
@@ -62,6 +63,20 @@ def profile_text(result: "Profile") -> str:
     lines += [
         f"{row.area:12}{row.what:26}{row.microseconds:10.1f}{row.share:8.1%}{row.calls:8.1f}" for row in result.rows
     ]
+    return "\n".join((*lines, _machine(result.machine)))
+
+
+def steps_text(result: "StepTimes") -> str:
+    """What `gharial bench steps` found, as a table."""
+    lines = [
+        f"{result.arch} {result.precision} on {result.device}, {result.bytes_per_stream} bytes per stream, "
+        f"made in {result.load_seconds} s",
+        f"{'batch':>7}{'steps':>8}{'p50 ms':>10}{'p99 ms':>10}{'tokens/frame':>14}{'streams':>10}",
+    ]
+    for row in result.batches:
+        lines.append(
+            f"{row.batch:7}{row.steps:8}{row.p50_ms:10.3f}{row.p99_ms:10.3f}{row.tokens_per_frame:14.3f}{row.streams:10}"
+        )
     return "\n".join((*lines, _machine(result.machine)))
 
 

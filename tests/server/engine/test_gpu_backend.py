@@ -1,11 +1,13 @@
 """The backend cuda without a GPU: the same runner on this processor."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from gharial_asr.artefact import write_artefact
+from gharial_asr.checkpoint import save_hardware_checkpoint
 from gharial_asr.compilation import compile_checkpoint
 from gharial_asr.decoding.settings import DecoderSettings
 from gharial_asr.recognition import Recognition
@@ -15,7 +17,9 @@ from gharial_cli.main import main
 from gharial_server.bench.machine import this_machine
 from gharial_server.bench.measure import measure
 from gharial_server.bench.settings import BenchSettings
+from gharial_server.bench.steps import time_steps
 from gharial_server.bench.subject import SpeakingDevice, Subject
+from gharial_server.bench.text import steps_text
 from gharial_server.engine.backends import BackendSettings
 from gharial_server.engine.build import build_engine
 from gharial_server.engine.gpu import load_on
@@ -96,3 +100,23 @@ def test_bench_measures_the_runner_of_a_device() -> None:
     assert (result.device, result.precision, result.streams) == ("this processor", "bf16", 4)
     assert 0.1 < result.tokens_per_frame < 0.4
     assert result.bytes_per_stream > 1000
+
+
+def test_steps_of_every_batch_size_are_timed_without_the_engine() -> None:
+    model = compile_checkpoint(tiny_checkpoint(), "int8")
+    what = Subject("tiny", "int8", "this processor", True, SpeakingDevice(model, HERE, "int8"), model.pieces, None)
+    settings = BenchSettings("tiny", 40, 0.4, precision="int8", backend="cuda")
+    result = time_steps(settings, what, this_machine())
+    assert [row.batch for row in result.batches] == [1, 8, 32, 40]
+    assert all(0 < row.p50_ms <= row.p99_ms and row.streams > 0 and row.steps > 0 for row in result.batches)
+    assert 0.1 < result.batches[-1].tokens_per_frame < 0.4
+    assert "this processor" in steps_text(result)
+
+
+def test_steps_of_the_processor_are_timed_as_well(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "tiny.pt"
+    save_hardware_checkpoint(path, tiny_checkpoint())
+    assert main(["bench", "steps", "--arch", str(path), "--streams", "8", "--seconds", "0.2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["batch"] for row in told["batches"]] == [1, 8]
+    assert (told["device"], told["precision"]) == ("cpu", "int8")
