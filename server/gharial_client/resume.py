@@ -1,7 +1,8 @@
 """Where to go on after a connection was lost: a pure decision on the finals that came so far.
 
 A new stream has forgotten all that was said, so it must not begin in the middle of a word. It begins at the last
-pause: a stretch of at least PAUSE_SECONDS whose finals are empty. Text that came after the pause is taken back and
+pause: a stretch of at least PAUSE_SECONDS whose finals are empty, or one between two finals (beam search gives none
+while there are no words). Text that came after the pause is taken back and
 comes again from the new stream. Without a pause in the last LOOK_BACK_SECONDS it begins at the end of the last
 final; then nothing is said twice or lost but the word spoken at that moment, which may come out damaged.
 """
@@ -34,6 +35,8 @@ def resume_point(finals: Sequence[Answer]) -> ResumePoint:
     last_quiet = None
     for index in range(len(finals) - 1, -1, -1):
         final = finals[index]
+        if index + 1 < len(finals) and finals[index + 1].start - final.end >= PAUSE_SECONDS - 1e-6:
+            return ResumePoint(finals[index + 1].start - PAUSE_SECONDS, index + 1)
         if final.transcript:
             last_quiet = None
         else:

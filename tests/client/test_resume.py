@@ -41,6 +41,12 @@ def test_a_pause_too_long_ago_is_not_gone_back_to() -> None:
     assert resume_point(heard) == ResumePoint(heard[-1].end, len(heard))
 
 
+def test_a_long_gap_between_finals_is_a_pause() -> None:
+    heard = [Answer(start, end, False, (Alternative(" w", 1.0),)) for start, end in [(0, 1), (2, 3), (3, 4), (4.3, 5)]]
+    point = resume_point(heard)
+    assert (point.kept, point.seconds) == (1, pytest.approx(1.52))
+
+
 @given(st.lists(st.sampled_from(["", "", "", " a", "b"]), max_size=300))
 def test_the_kept_text_ends_where_the_audio_goes_on(transcripts: list[str]) -> None:
     heard = finals(*transcripts)

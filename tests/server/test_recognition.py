@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import itertools
 import json
 from pathlib import Path
 
@@ -10,12 +11,17 @@ import numpy as np
 import pytest
 import soundfile
 from gharial_asr.audio import read_audio
+from gharial_asr.building import build_runner
 from gharial_asr.checkpoint import save_hardware_checkpoint
 from gharial_asr.compilation import load_model
+from gharial_asr.decoding.settings import BEAM
 from gharial_asr.offline import transcribe
+from gharial_asr.recognition import Recognition
 from gharial_asr.runner import LocalRunner
 from gharial_server.checkpoints import CheckpointError, digest
 from tiny_models import babble, tiny_checkpoint
+
+STREAM = "/asr/v0.1/stream?content_type=audio/x-raw;format=S16LE;channels=1;rate=16000"
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +70,29 @@ async def test_streams_side_by_side_in_any_chunking_equal_the_offline_transcript
             *(streamed(harness, server, path, chunk) for path, chunk in zip(recordings, chunks, strict=True))
         )
     assert [text.strip() for text in heard] == expected
+
+
+async def test_beam_search_sends_partials_with_the_alternatives_asked_for_and_finals_that_stand(
+    harness, checkpoint: Path, recordings: list[Path], tmp_path: Path
+) -> None:
+    told = Recognition(decoder=BEAM)
+    model = load_model(checkpoint)
+    ((_, expected),) = transcribe(build_runner(model, 1, told), model, [read_audio(recordings[2])])
+    pcm = soundfile.read(recordings[2], dtype="int16")[0].tobytes()
+    options = {"backend": "cpu", "checkpoint": str(checkpoint), "cache": tmp_path, "capacity": 2}
+    async with (
+        harness.serve(**options, recognition=told) as server,
+        harness.connect(server, f"{STREAM}&alternatives=3") as connection,
+    ):
+        await connection.send(pcm)
+        answers = [json.loads(text) for text in await harness.end(connection)]
+    finals = [answer for answer in answers if not answer["is_provisional"]]
+    partials = [answer for answer in answers if answer["is_provisional"]]
+    assert "".join(answer["alternatives"][0]["transcript"] for answer in finals).strip() == expected.transcript
+    assert answers[-1] is finals[-1]
+    assert len(partials) == -(-len(pcm) // 1920) - 1
+    assert max(len(answer["alternatives"]) for answer in partials) == 3
+    assert all(before["end"] <= after["start"] < after["end"] for before, after in itertools.pairwise(finals))
 
 
 async def test_a_checkpoint_is_compiled_once_into_the_cache(harness, checkpoint: Path, tmp_path: Path) -> None:

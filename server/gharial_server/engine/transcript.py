@@ -1,7 +1,7 @@
 """From what a stream's steps yield to its answers. No threads and no arithmetic of the network here.
 
 A frame gives a final when tokens were settled, and a partial while the decoder has hypotheses; the final goes first.
-The intervals of finals have no gaps between them. docs/reference/engine.md says when which answer comes.
+Finals have gaps between them only where nothing was open. docs/reference/engine.md says when which answer comes.
 """
 
 from collections.abc import Sequence
