@@ -1,6 +1,6 @@
 """AsrModel: a speech model served to tenants (namespaced)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -68,6 +68,16 @@ class ModelSource(ApiModel):
     """The file with the weights."""
 
 
+class Endpointing(ApiModel):
+    """Where streams end by themselves."""
+
+    eos_mode: Literal["classic", "stream", "terminal"] = "classic"
+    """The model's end-of-utterance token is left out of transcripts (classic), shown (stream), or ends the stream
+    (terminal)."""
+    silence_seconds: int | None = Field(default=None, ge=1, le=60)
+    """A stream ends after so long without a word; never when not set. 2 goes well with terminal."""
+
+
 class Decoding(ApiModel):
     """How words are found."""
 
@@ -87,6 +97,9 @@ class Decoding(ApiModel):
     """Hypotheses kept by decoder beam; 4 when not set."""
     state_resets: bool = False
     """Start the network's state afresh every 15 s, so that hours of speech stay accurate. Costs streams per card."""
+
+    endpointing: Endpointing = Endpointing()
+    """Where streams end by themselves."""
 
     def capacity_key(self, architecture: str) -> CapacityKey:
         """What a card's capacity is looked up by."""

@@ -170,6 +170,15 @@ def test_the_decoder_reaches_the_server(decoding: dict[str, Any], words: list[st
     assert said == words
 
 
+def test_endpointing_reaches_the_server() -> None:
+    ending = a_model(decoding={"endpointing": {"eosMode": "terminal", "silenceSeconds": 2}})
+    words = build_deployment(ending, a_pool(), 16, CONFIG)["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert words[words.index("--eos-mode") + 1] == "terminal"
+    assert words[words.index("--silence-terminate-seconds") + 1] == "2"
+    plain = build_deployment(a_model(), a_pool(), 16, CONFIG)["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert not {"--eos-mode", "--silence-terminate-seconds"} & set(plain)
+
+
 def test_state_resets_reach_the_server() -> None:
     resetting = a_model(decoding={"stateResets": True})
     pod = build_deployment(resetting, a_pool(), 16, CONFIG)["spec"]["template"]["spec"]

@@ -153,6 +153,10 @@ def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int) -> list[
             words += ["--beam-width", str(model.spec.decoding.beam_width)]
     if model.spec.decoding.state_resets:
         words.append("--state-resets")
+    endpointing = model.spec.decoding.endpointing
+    words += ["--eos-mode", endpointing.eos_mode] if endpointing.eos_mode != "classic" else []
+    if endpointing.silence_seconds is not None:
+        words += ["--silence-terminate-seconds", str(endpointing.silence_seconds)]
     words += ["--drain-timeout", str(model.spec.rollout.drain_timeout_seconds)]
     return [*words, "--retry-after", str(model.spec.routing.retry_after_seconds)]
 
