@@ -4,6 +4,8 @@ from gharial_asr.decoding.lane_words import Vocabulary
 from gharial_asr.decoding.passage import LaneSaid, Passage
 from gharial_asr.decoding.seam import Seam
 from gharial_asr.emissions import NO_TOKENS, Hypothesis, Row, Tokens
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 PIECES = (" no", " six", " sev", "en")
 SEAM = 150
@@ -46,3 +48,33 @@ def test_a_word_that_is_due_is_left_out_of_partials_and_of_what_is_settled() -> 
     row = passage.send(open_row(run((1, 153)), NO_TOKENS), 154)
     assert row.settled == run((1, 153))
     assert passage.over
+
+
+def over_the_seam(old: Tokens, new: Tokens, delay: int) -> list[int]:
+    """What is sent of the new lane when its tokens are settled so many frames after they were said."""
+    before = [at for at, frame in enumerate(new.frames) if frame < SEAM]
+    settled = len([at for at in before if new.frames[at] < SEAM - delay])
+    said = LaneSaid()
+    said.add(open_row(new.part(0, settled), new.part(settled, len(before))))
+    passage = Passage(Seam(Vocabulary(PIECES), 100, SEAM, old), NO_TOKENS, said)
+    sent: list[int] = []
+    for frame in range(SEAM, SEAM + 80):
+        heard = len([at for at in new.frames if at <= frame])
+        until = len([at for at in new.frames if at <= frame - delay])
+        row = passage.send(open_row(new.part(settled, until), new.part(until, heard)), frame)
+        settled = until
+        sent += row.settled.tokens
+    return sent
+
+
+def lane(begin: int, end: int) -> st.SearchStrategy[Tokens]:
+    """Some tokens between two frames, in order."""
+    said = st.lists(st.tuples(st.integers(begin, end), st.integers(0, 3)), max_size=8)
+    return said.map(lambda tokens: run(*((token, frame) for frame, token in sorted(tokens, key=lambda each: each[0]))))
+
+
+@settings(max_examples=200, deadline=None)
+@given(lane(SEAM - 14, SEAM - 1), lane(SEAM - 14, SEAM + 12), st.integers(1, 21))
+@example(run((1, 148)), run((1, 151)), 21)
+def test_settling_late_changes_nothing_of_what_is_sent(old: Tokens, new: Tokens, delay: int) -> None:
+    assert over_the_seam(old, new, delay) == over_the_seam(old, new, 0)

@@ -35,7 +35,8 @@ class Expecting:
         return not self.due and self.said is None and not self.dropping
 
     def take(self, run: Tokens, frame: int) -> tuple[Tokens, "Expecting"]:
-        """What to send of the next tokens of the new lane, and what is expected then. frame: the present one."""
+        """What to send of the next tokens of the new lane, and what is expected then. frame: the present one, before
+        which no more tokens come."""
         sent, state = NO_TOKENS, self
         for at in range(len(run.tokens)):
             if state.over:

@@ -53,13 +53,15 @@ class Passage:
     def send(self, row: Row, frame: int) -> Row:
         """What is sent of the new lane's next step, of this encoder frame."""
         unsent, self._unsent = self._unsent, NO_TOKENS
+        # What is still open may be of earlier frames, and is settled later.
+        settled_until = min((each.tokens.frames[0] for each in row.hypotheses if each.tokens.frames), default=frame)
         if self._expecting is not None:
-            sent, self._expecting = self._expecting.take(row.settled, frame)
+            sent, self._expecting = self._expecting.take(row.settled, settled_until)
         else:
             self._new.add(row)
-            if any(min(each.tokens.frames, default=frame) < self._seam.seam for each in row.hypotheses):
+            if settled_until < self._seam.seam:
                 return Row(unsent, tuple(self._joined(each, frame) for each in row.hypotheses))
-            sent, self._expecting = self._join(self._new.tokens, frame)
+            sent, self._expecting = self._join(self._new.tokens, settled_until)
         expecting = self._expecting
         rest = (Hypothesis(each.score, expecting.take(each.tokens, frame)[0]) for each in row.hypotheses)
         return Row(unsent + sent, tuple(rest))
