@@ -7,6 +7,7 @@ import pytest
 from gharial_asr.decoding.lane_words import Vocabulary
 from gharial_asr.decoding.seam import Seam
 from gharial_asr.emissions import NO_TOKENS, Tokens
+from gharial_asr.endpointing import EOS_PIECE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -173,6 +174,14 @@ def test_the_same_word_over_and_over_is_counted_by_its_times(
     spelt = [(" no",)] * len(said)
     old, new = emitted(said, spelt, late, 0), emitted(said, spelt, late[3:], START + begin)
     assert text(stitch(old, new)) == " no" * len(said)
+
+
+def test_the_end_of_an_utterance_is_said_once_too() -> None:
+    ending = Vocabulary((" seven", EOS_PIECE))
+    old = Tokens((0, 1), (140, 148), (0.5, 0.5))
+    added, expecting = Seam(ending, START, SEAM, old).join(Tokens((0,), (141,), (0.5,)))
+    assert added == NO_TOKENS
+    assert expecting.take(Tokens((1, 0), (151, 155), (0.5, 0.5)), 155)[0].tokens == (0,)
 
 
 def test_a_rest_that_no_pieces_spell_brings_the_whole_word() -> None:
