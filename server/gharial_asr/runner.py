@@ -23,6 +23,7 @@ from gharial_asr.features import Features
 from gharial_asr.inference.dense import Bfloat16Dense, dense
 from gharial_asr.inference.network import Network
 from gharial_asr.keywords import KeywordCompiler, Keywords
+from gharial_asr.memory import keep_memory_of_steps
 from gharial_asr.state import SlotStates
 from gharial_asr.streaming import StreamingFeatures
 
@@ -95,6 +96,7 @@ class LocalRunner:
         self._ngram = load_ngram(model, settings)
         self._compiler = KeywordCompiler(model.tokenizer if isinstance(model, CompiledModel) else None)
         self._allocate(slots)
+        keep_memory_of_steps()
 
     def with_slots(self, slots: int) -> Self:
         """Another runner on the same weights, with another number of slots, all closed."""

@@ -1,5 +1,8 @@
-"""What a loaded model costs in memory that no other process shares."""
+"""What a loaded model costs in memory that no other process shares, and what steps do with theirs."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from gharial_asr.architectures import ARCHITECTURES, random_model
@@ -22,6 +25,38 @@ def bytes_of_matrices(model: Arithmetic) -> int:
     matrices: list[Weight | None] = [matrix for layer in layers for matrix in (layer.recurrent, layer.inputs)]
     matrices += [joint.weight for joint in joints]
     return sum(matrix.values.numel() for matrix in matrices if isinstance(matrix, Int8Weight))
+
+
+ROUNDS = """
+import resource, sys
+import numpy as np
+from gharial_asr.compilation import compile_checkpoint
+from gharial_asr.runner import LocalRunner
+from tiny_models import tiny_checkpoint
+
+if sys.argv[1] == "with a runner":
+    LocalRunner(compile_checkpoint(tiny_checkpoint(), "int8"), 1)
+for round in range(12):
+    if round == 2:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [np.empty(8 << 20, np.uint8) for _ in range(3)]
+    for block in blocks:
+        block.fill(1)
+    del block, blocks
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10)
+"""
+
+
+def faults_of_a_round(what: str) -> int:
+    """Page faults of a process that takes 24 MiB and gives them back, over and over."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", ROUNDS, what]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, env=environment).stdout)
+
+
+def test_a_process_with_a_runner_keeps_the_memory_of_a_step_for_the_next() -> None:
+    assert faults_of_a_round("without") > 500
+    assert faults_of_a_round("with a runner") < 100
 
 
 def test_a_loaded_model_costs_its_int8_weights_once() -> None:
