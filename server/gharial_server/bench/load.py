@@ -17,9 +17,6 @@ from numpy.typing import NDArray
 from gharial_server.engine.batching import BatchingEngine
 from gharial_server.engine.interface import SAMPLE_RATE, Event, Failed
 
-# Streams start this many samples apart in the audio, so that no two say the same at the same time.
-STRIDE = 7919
-
 
 def noise(seconds: float = 8.0) -> NDArray[np.float32]:
     """White noise (n,) that swells and fades, as loud as speech."""
@@ -107,5 +104,6 @@ class Load:
                 self._push(number, round(end * SAMPLE_RATE))
 
     def _push(self, number: int, at: int) -> None:
-        start = (number * STRIDE + at) % (len(self._samples) - self._frame + 1)
+        # From places spread over all of the audio on, so that no two say the same at the same time.
+        start = (number * len(self._samples) // len(self.streams) + at) % (len(self._samples) - self._frame + 1)
         self.streams[number].push(self._samples[start : start + self._frame])

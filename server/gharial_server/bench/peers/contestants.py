@@ -6,6 +6,7 @@ Shapes: B streams, S encoder inputs of a step, F features, T encoder inputs of t
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -62,7 +63,10 @@ class EngineContestant:
 
 
 class OnnxContestant:
-    """The same network in onnxruntime. Features are computed before and not counted, in the peer's favour."""
+    """The same network in onnxruntime. Features are computed before and not counted, in the peer's favour.
+
+    When the audio is over its streams end and others begin: states that have listened for hours say less.
+    """
 
     def __init__(self, name: str, sessions: Sessions, inputs_BTF: Samples, by_lot: bool) -> None:
         """inputs_BTF: what each stream says, over and over; a whole number of steps."""
@@ -70,7 +74,8 @@ class OnnxContestant:
         self.batch = len(inputs_BTF)
         self._steps = sessions.config.rnnt.enc_stack_time_factor
         self._inputs_BTF = inputs_BTF
-        self._streams = OnnxStreams(sessions, self.batch, by_lot)
+        self._begin = partial(OnnxStreams, sessions, self.batch, by_lot)
+        self._streams = self._begin()
         self._at = 0
 
     def turn(self, seconds: float) -> Turn:
@@ -80,7 +85,9 @@ class OnnxContestant:
             nonlocal tokens
             x_BSF = self._inputs_BTF[:, self._at : self._at + self._steps]
             tokens += sum(map(len, self._streams.step(x_BSF)))
-            self._at = (self._at + self._steps) % self._inputs_BTF.shape[1]
+            self._at += self._steps
+            if self._at >= self._inputs_BTF.shape[1]:
+                self._at, self._streams = 0, self._begin()
 
         cpu, frames = _repeat(frame, seconds)
         return Turn(cpu, frames * self.batch * FRAME_SECONDS, tokens)
