@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 from gharial_asr.architectures import ARCHITECTURES, random_model
-from gharial_asr.compilation import Arithmetic
+from gharial_asr.artefact import read_artefact, write_artefact
+from gharial_asr.compilation import Arithmetic, CompiledModel
+from gharial_asr.config import TokenizerConfig
 from gharial_asr.inference.dense import Int8Weight, Weight
 from gharial_asr.memory import give_back_free_memory
 from gharial_asr.runner import LocalRunner
+from tiny_models import PIECES, tiny_tokenizer
 
 
 def private_bytes() -> int:
@@ -57,6 +60,23 @@ def faults_of_a_round(what: str) -> int:
 def test_a_process_with_a_runner_keeps_the_memory_of_a_step_for_the_next() -> None:
     assert faults_of_a_round("without") > 500
     assert faults_of_a_round("with a runner") < 100
+
+
+def test_reading_an_artefact_copies_none_of_its_weights(tmp_path: Path) -> None:
+    config = ARCHITECTURES["testing"].model_copy(update={"tokenizer": TokenizerConfig(vocab_size=PIECES)})
+    weights = random_model(config, "int8")
+    tokenizer = tiny_tokenizer()
+    model = CompiledModel(
+        config, "int8", weights.weights, weights.mel_mean, weights.mel_variance, tokenizer.pieces, tokenizer, "1.14.0"
+    )
+    path = tmp_path / "testing.gharial"
+    write_artefact(model, path)
+    give_back_free_memory()
+    before = private_bytes()
+    loaded = read_artefact(path)
+    assert path.stat().st_size > 45e6
+    assert private_bytes() - before < 5e6
+    assert loaded.config == config
 
 
 def test_a_loaded_model_costs_its_int8_weights_once() -> None:
