@@ -18,7 +18,7 @@ def with_recognition(plain: LoadedModel, model: CompiledModel, slots: int, recog
     """A runner for a number of streams on weights that are loaded, for the same decoder."""
     give_back_free_memory()
     eos = eos_token(model.tokenizer.pieces, recognition.endpointing)
-    if eos is not None and recognition.endpointing.eos_mode == "terminal":
+    if eos is not None and recognition.endpointing.changes_logits:
         plain.change_logits(lambda product: EosLogits(product, eos, recognition.endpointing))
     if recognition.resets is None:
         return plain.with_slots(slots)

@@ -34,10 +34,15 @@ class EndpointSettings:
             raise ValueError(f"the mode of endpointing is {self.eos_mode!r}; give one of {', '.join(EOS_MODES)}")
         if self.eos_multiplier <= 0 or not 0 <= self.eos_threshold < 1:
             raise ValueError("the end-of-utterance token needs a multiplier above 0 and a threshold from 0 to below 1")
-        if self.eos_mode != "terminal" and (self.eos_multiplier != 1 or self.eos_threshold != 0):
+        if self.eos_mode != "terminal" and self.changes_logits:
             raise ValueError("multiplier and threshold of the end-of-utterance token are for the mode terminal only")
         if self.silence_seconds is not None and self.silence_seconds < 0.3:
             raise ValueError(f"{self.silence_seconds:g} s of silence are in every sentence; give 0.3 or more, best 2")
+
+    @property
+    def changes_logits(self) -> bool:
+        """Whether the token's probability is changed at all."""
+        return self.eos_multiplier != 1 or self.eos_threshold != 0
 
 
 CLASSIC = EndpointSettings()

@@ -13,7 +13,7 @@ from gharial_asr.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
 PIECES = 47
-_TEXT = [
+TINY_TEXT = [
     "the quick brown fox jumps over the lazy dog",
     "one two three four five six seven eight nine zero",
     "a gharial is a long nosed crocodile that lives on fish",
@@ -35,7 +35,7 @@ def tiny_tokenizer() -> Tokenizer:
     """A unigram tokenizer of 47 pieces."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(_TEXT * 5), model_writer=model, vocab_size=PIECES, character_coverage=1.0,
+        sentence_iterator=iter(TINY_TEXT * 5), model_writer=model, vocab_size=PIECES, character_coverage=1.0,
         unk_id=0, bos_id=-1, eos_id=-1, minloglevel=2,
     )  # fmt: skip
     return Tokenizer(model.getvalue())
