@@ -2,9 +2,10 @@
 
 import torch
 
-from gharial_asr.compilation import Arithmetic, Precision, compile_weights
+from gharial_asr.compilation import Arithmetic, compile_weights
 from gharial_asr.config import FilterbankConfig, InputConfig, NetworkConfig, RnntConfig, TokenizerConfig
 from gharial_asr.model import parameter_shapes
+from gharial_asr.precision import Precision
 
 # Parameters: 49, 85 and 196 million, as the CAIMAN-ASR documentation counts them.
 ARCHITECTURES: dict[str, RnntConfig] = {

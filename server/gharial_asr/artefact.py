@@ -19,13 +19,14 @@ from torch import Tensor
 
 from gharial_asr.architectures import architecture_name
 from gharial_asr.checkpoint import Ngram
-from gharial_asr.compilation import TARGETS, CompiledModel, Precision
+from gharial_asr.compilation import TARGETS, CompiledModel
 from gharial_asr.config import RnntConfig
 from gharial_asr.decoding.beam.search import MAX_SYMBOLS as BEAM_SYMBOLS
 from gharial_asr.decoding.greedy import MAX_SYMBOLS
 from gharial_asr.inference.dense import Int8Weight, Weight
 from gharial_asr.inference.lstm import LayerWeights
 from gharial_asr.inference.network import NetworkWeights, Projection
+from gharial_asr.precision import Precision
 from gharial_asr.tokenizer import Tokenizer
 
 FORMAT = "gharial-artefact"

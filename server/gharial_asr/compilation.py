@@ -12,10 +12,8 @@ from gharial_asr.config import RnntConfig
 from gharial_asr.inference.dense import Weight, quantise_weight
 from gharial_asr.inference.lstm import LayerWeights
 from gharial_asr.inference.network import NetworkWeights, Projection
+from gharial_asr.precision import Precision
 from gharial_asr.tokenizer import Tokenizer
-
-Precision = Literal["float32", "int8", "bf16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 Target = Literal["cpu", "cuda", "card"]
 """What a model is compiled for. All run the same layout of the same int8 weights."""

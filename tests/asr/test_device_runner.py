@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from gharial_asr.compilation import Precision, compile_checkpoint
+from gharial_asr.compilation import compile_checkpoint
 from gharial_asr.config import RnntConfig
-from gharial_asr.device.precision import DevicePrecision
 from gharial_asr.device.products import products
 from gharial_asr.device.runner import DeviceModel, DeviceRunner, buckets
 from gharial_asr.emissions import Tokens
 from gharial_asr.inference.dense import dense, quantise_weight
+from gharial_asr.precision import Precision
 from gharial_asr.runner import Batch, LocalRunner, Runner
 from gharial_asr.state import StaleSlotError
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ HERE = torch.device("cpu")
 
 
 def on_device(
-    precision: DevicePrecision, slots: int, blank_bias: float = 18.0, seed: int = 5, config: RnntConfig | None = None
+    precision: Precision, slots: int, blank_bias: float = 18.0, seed: int = 5, config: RnntConfig | None = None
 ) -> DeviceRunner:
     compiled: Precision = "float32" if precision == "float32" else "int8"
     model = compile_checkpoint(tiny_checkpoint(seed, config, blank_bias), compiled)
@@ -74,7 +74,7 @@ def test_more_rows_at_once_than_a_round_has_places_for_and_thirty_tokens_in_ever
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_low_precision_stays_close_to_float32(precision: DevicePrecision) -> None:
+def test_low_precision_stays_close_to_float32(precision: Precision) -> None:
     weight, x_BK = torch.randn(70, 90), torch.randn(5, 90)
     bias = torch.randn(70)
     expected = torch.nn.functional.linear(x_BK, weight, bias)

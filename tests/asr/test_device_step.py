@@ -15,7 +15,6 @@ import torch
 from gharial_asr.architectures import ARCHITECTURES, random_model
 from gharial_asr.compilation import Arithmetic, compile_checkpoint
 from gharial_asr.config import RnntConfig
-from gharial_asr.device.precision import DEVICE_PRECISIONS, DevicePrecision
 from gharial_asr.device.program import Program
 from gharial_asr.device.runner import DeviceModel
 from gharial_asr.device.states import DeviceStates
@@ -23,6 +22,7 @@ from gharial_asr.device.step import Step
 from gharial_asr.endpointing import EndpointSettings
 from gharial_asr.inference import network
 from gharial_asr.inference.eos_logits import EosLogits
+from gharial_asr.precision import PRECISIONS, Precision
 from gharial_server.bench.subject import SpeakingNetwork
 from tiny_models import babble, tiny_checkpoint
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
@@ -72,8 +72,8 @@ def tiny() -> Arithmetic:
     return compile_checkpoint(tiny_checkpoint(), "int8")
 
 
-@pytest.mark.parametrize("precision", DEVICE_PRECISIONS)
-def test_a_step_never_asks_the_device_and_uses_nothing_that_is_not_on_it(precision: DevicePrecision) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_step_never_asks_the_device_and_uses_nothing_that_is_not_on_it(precision: Precision) -> None:
     with pretended_gpu():
         step = step_of(DeviceModel(tiny(), GPU, precision), 8)
         with Recorder() as recorder:
@@ -108,9 +108,9 @@ def test_the_pretended_gpu_refuses_to_be_asked() -> None:
         bool(torch.zeros(3, device=GPU).sum() > 0)
 
 
-@pytest.mark.parametrize("precision", DEVICE_PRECISIONS)
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_kernels_are_the_same_whatever_is_said_and_however_many_streams_there_are(
-    precision: DevicePrecision,
+    precision: Precision,
 ) -> None:
     model = DeviceModel(tiny(), torch.device("cpu"), precision)
     recorded = []

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from gharial_asr.checkpoint import HardwareCheckpoint
-from gharial_asr.compilation import Precision, compile_checkpoint
+from gharial_asr.compilation import compile_checkpoint
 from gharial_asr.decoding.greedy import GreedyDecoder
 from gharial_asr.features import Features
 from gharial_asr.model import START
+from gharial_asr.precision import Precision
 from gharial_asr.runner import Batch, LocalRunner
 from gharial_asr.state import StaleSlotError
 from numpy.typing import NDArray

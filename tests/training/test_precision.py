@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from gharial_asr.compilation import Precision, load_model
+from gharial_asr.compilation import load_model
 from gharial_asr.offline import transcribe
+from gharial_asr.precision import Precision
 from gharial_asr.runner import LocalRunner
 from gharial_cli.main import main
 from gharial_training.scoring.measure import SetReport

@@ -17,9 +17,10 @@ from gharial_asr.cli.recognition_options import (
     keywords_of,
     recognition_of,
 )
-from gharial_asr.compilation import PRECISIONS, load_model
+from gharial_asr.compilation import load_model
 from gharial_asr.decoding.ngram import with_ngram
 from gharial_asr.offline import Transcription, transcribe
+from gharial_asr.precision import PRECISIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

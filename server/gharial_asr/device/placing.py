@@ -5,12 +5,12 @@ from dataclasses import replace
 import torch
 
 from gharial_asr.compilation import Arithmetic
-from gharial_asr.device.precision import DevicePrecision
 from gharial_asr.device.products import products
 from gharial_asr.features import Features
 from gharial_asr.inference.dense import Int8Weight, Weight
 from gharial_asr.inference.lstm import LayerWeights
 from gharial_asr.inference.network import Network, NetworkWeights, Projection
+from gharial_asr.precision import Precision
 from gharial_asr.streaming import StreamingFeatures
 
 
@@ -25,7 +25,7 @@ def cuda_device() -> torch.device:
 
 
 def place_network(
-    model: Arithmetic, device: torch.device, precision: DevicePrecision, network_class: type[Network] = Network
+    model: Arithmetic, device: torch.device, precision: Precision, network_class: type[Network] = Network
 ) -> Network:
     """The model's network with its weights on the device."""
     return network_class(model.config, _placed(model.weights, device), products(precision))

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gharial_asr.device.precision import DevicePrecision
 from gharial_asr.inference.dense import (
     ACTIVATION_LEVELS,
     SMALLEST_RANGE,
@@ -24,6 +23,7 @@ from gharial_asr.inference.dense import (
     Weight,
     quantise_weight,
 )
+from gharial_asr.precision import Precision
 
 # cuBLAS multiplies bytes in matrices of more than 16 rows, whose other sizes are multiples of 8.
 _FEWEST_ROWS = 32
@@ -52,7 +52,7 @@ class ByteDense:
         return torch.addcmul(self._bias_N, y_BN * self._scale_N, step_B1)
 
 
-def products(precision: DevicePrecision) -> DenseMaker:
+def products(precision: Precision) -> DenseMaker:
     """The kernel of every product at a precision, for weights that lie on the device already."""
 
     def make(weight: Weight, bias_N: Tensor) -> Dense:

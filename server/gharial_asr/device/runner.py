@@ -16,13 +16,13 @@ from gharial_asr.compilation import Arithmetic
 from gharial_asr.decoding.greedy import MAX_SYMBOLS
 from gharial_asr.device.graphs import Graphs
 from gharial_asr.device.placing import place_front_end, place_network
-from gharial_asr.device.precision import DevicePrecision
 from gharial_asr.device.program import Found, Program
 from gharial_asr.device.states import DeviceStates
 from gharial_asr.device.step import Step
 from gharial_asr.emissions import Emissions, Runs
 from gharial_asr.inference.network import Network
 from gharial_asr.keywords import Keywords
+from gharial_asr.precision import Precision
 from gharial_asr.runner import Batch, Logits
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class DeviceModel:
 
     network_class: type[Network] = Network
 
-    def __init__(self, model: Arithmetic, device: torch.device, precision: DevicePrecision) -> None:
+    def __init__(self, model: Arithmetic, device: torch.device, precision: Precision) -> None:
         self.device = device
         self.network = place_network(model, device, precision, self.network_class)
         self.front_end = place_front_end(model, device)

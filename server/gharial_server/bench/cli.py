@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gharial_asr.cli.recognition_options import add_recognition_arguments, recognition_of
-from gharial_asr.device.precision import DEVICE_PRECISIONS
+from gharial_asr.precision import PRECISIONS
 
 from gharial_server.bench.settings import DEFAULT_PRECISION, P99_LIMIT_MS, Backend, BenchSettings
 
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_arithmetic(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decoder", choices=["greedy", "beam"], default="greedy", help="decoding (%(default)s)")
     parser.add_argument("--backend", choices=["cpu", "cuda"], default="cpu", help="what computes (%(default)s)")
-    parser.add_argument("--precision", choices=DEVICE_PRECISIONS, help="arithmetic (cpu: int8, cuda: bf16)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="arithmetic (cpu: int8, cuda: bf16)")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import torch
 from gharial_asr.architectures import ARCHITECTURES, random_model
-from gharial_asr.compilation import Arithmetic, Precision, load_model
+from gharial_asr.compilation import Arithmetic, load_model
 from gharial_asr.config import RnntConfig
 from gharial_asr.decoding.settings import DecoderSettings
 from gharial_asr.device.placing import cuda_device
@@ -145,13 +145,12 @@ def subject(settings: BenchSettings) -> Subject:
     """Loads or makes the model. Raises ValueError, CheckpointError, ArtefactError, OSError."""
     config = ARCHITECTURES.get(settings.model)
     device = cuda_device() if settings.backend == "cuda" else torch.device("cpu")
-    stored: Precision = "float32" if settings.precision == "float32" else "int8"
     if config is not None:
-        made: Arithmetic = _surer(random_model(config, stored))
+        made: Arithmetic = _surer(random_model(config, settings.precision))
         name, pieces = settings.model, made.pieces
     else:
         path = model_file(settings.model)
-        made = load_model(path, stored)
+        made = load_model(path, settings.precision)
         name, pieces = path.stem, made.pieces
     resets = ResetSettings() if settings.resets else None
     called = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -6,8 +6,8 @@ import torch
 from gharial_asr.building import with_recognition
 from gharial_asr.compilation import load_model
 from gharial_asr.device.placing import cuda_device
-from gharial_asr.device.precision import DevicePrecision
 from gharial_asr.device.runner import DeviceModel
+from gharial_asr.precision import Precision
 
 from gharial_server.engine.backends import BackendSettings, Loaded
 from gharial_server.engine.capacity import measure_capacity
@@ -15,7 +15,7 @@ from gharial_server.engine.interface import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PRECISION: DevicePrecision = "bf16"
+DEFAULT_PRECISION: Precision = "bf16"
 # Where a step begins to take longer with more streams in it, and where answers become too many for one process.
 BATCHES = (128, 1024)
 

@@ -52,7 +52,6 @@ def test_bench_without_a_gpu_names_the_remedy(
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
-        (["--precision", "bf16"], "leave out --precision bf16"),
         (["--backend", "cuda", "--decoder", "beam"], "leave out --decoder beam"),
         (["--backend", "cuda", "--profile"], "leave out --backend cuda"),
     ],

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from gharial_asr.artefact import looks_like_artefact
 from gharial_asr.cli.recognition_options import add_recognition_arguments, recognition_of
-from gharial_asr.compilation import Precision, load_model
+from gharial_asr.compilation import load_model
+from gharial_asr.precision import Precision
 from gharial_asr.recognition import Recognition
 
 from gharial_training.data.corpus import Corpus
