@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from reference_beam import Frame, Hypothesis, ReferenceBeam, Rules, greedy
 from small_networks import JOINT, PREDICTION, SmallNetwork, random_pieces
 
-SLOTS = 6
+SLOTS = 12
 FRAME = 0.06
 # Comparisons closer than this may go either way in float32.
 CLOSE = 2e-5
@@ -67,7 +67,7 @@ def cases(draw: st.DrawFn) -> Case:
         seconds_open=float(random.choice([0.0, 0.18, 1.25])),
         fuzzy=bool(random.random() < 0.25),
     )
-    lengths = random.integers(1, 9, SLOTS + 3)
+    lengths = random.integers(1, 9, SLOTS + 8)
     recordings = tuple((2 * random.standard_normal((length, JOINT))).astype(np.float32) for length in lengths)
     return Case(network, random_pieces(seed, tokens), told, recordings, seed)
 
@@ -124,7 +124,7 @@ def reference(case: Case, recording: Frames) -> tuple[list[Frame], float]:
     return [beam.frame(number) for number in range(len(recording))], beam.closest
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=55, deadline=None, derandomize=True)
 @given(cases())
 def test_batched_in_any_grouping_equals_the_rules(case: Case) -> None:
     found = decode_in_groups(decoder_of(case), case.recordings, case.order)
@@ -137,7 +137,7 @@ def test_batched_in_any_grouping_equals_the_rules(case: Case) -> None:
     assume(compared)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=6, deadline=None, derandomize=True)
 @given(cases())
 def test_a_stream_alone_in_a_new_decoder_says_what_it_says_among_others(case: Case) -> None:
     together = decode_in_groups(decoder_of(case), case.recordings, case.order)
@@ -157,11 +157,11 @@ def as_hypothesis(score: float, run: Tokens) -> Hypothesis:
     return Hypothesis(score, run.tokens, run.frames, run.probabilities)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(cases())
 def test_greedy_equals_its_rules(case: Case) -> None:
     decoder = GreedyDecoder(case.network.engine(), SLOTS)
-    found = decode_in_groups(decoder, case.recordings[:SLOTS], case.order)
+    found = decode_in_groups(decoder, case.recordings, case.order)
     for rows, recording in zip(found, case.recordings, strict=False):
         expected = greedy(case.network.plain(recording), len(recording))
         said = [token for row in rows for token in row.settled.tokens]
