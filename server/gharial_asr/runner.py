@@ -17,12 +17,13 @@ from torch import Tensor
 from gharial_asr.compilation import Arithmetic, CompiledModel
 from gharial_asr.decoding.boosting import Booster
 from gharial_asr.decoding.build import build_decoder, load_ngram
+from gharial_asr.decoding.keyword_automaton import KeywordCompiler
 from gharial_asr.decoding.settings import GREEDY, DecoderSettings
 from gharial_asr.emissions import Emissions
 from gharial_asr.features import Features
 from gharial_asr.inference.dense import Bfloat16Dense, dense
 from gharial_asr.inference.network import Network
-from gharial_asr.keywords import KeywordCompiler, Keywords
+from gharial_asr.keywords import Keywords
 from gharial_asr.memory import keep_memory_of_steps
 from gharial_asr.state import SlotStates
 from gharial_asr.streaming import StreamingFeatures

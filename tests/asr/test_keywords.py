@@ -2,12 +2,14 @@
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from gharial_asr.decoding.boosting import Booster
-from gharial_asr.keywords import Automaton, Keywords, check_characters, checked, compile_keywords, read_keywords
+from gharial_asr.decoding.keyword_automaton import Automaton, compile_keywords
+from gharial_asr.keywords import Keywords, check_characters, checked, read_keywords
 from gharial_asr.tokenizer import Tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,8 +35,17 @@ class Spelt:
         return [(token, *rest) for token in starts for rest in self._ways(text[len(PIECES[token]) :])]
 
 
-def earned(keywords: Keywords, said: list[int]) -> float:
-    """What tokens have earned: each phrase whenever it was said in full, and the longest one under way in advance."""
+@dataclass(frozen=True)
+class Account:
+    """earned: by phrases said in full. advance: for the longest one under way, of so many tokens."""
+
+    earned: float
+    advance: float
+    tokens: int
+
+
+def account(keywords: Keywords, said: list[int]) -> Account:
+    """What tokens have earned, by looking everywhere."""
     total, sequences = 0.0, [(way, boost) for text, boost in keywords for way in Spelt().spellings(text)]
     for end in range(1, len(said) + 1):
         for way, boost in sequences:
@@ -44,8 +55,9 @@ def earned(keywords: Keywords, said: list[int]) -> float:
         under_way = tuple(said[begin:])
         boosts = [boost for way, boost in sequences if len(way) > len(under_way) and way[: len(under_way)] == under_way]
         if boosts or under_way in [way for way, _ in sequences]:
-            return total + max([*boosts, 0.0]) * sum(len(PIECES[token]) for token in under_way)
-    return total
+            characters = sum(len(PIECES[token]) for token in under_way)
+            return Account(total, max([*boosts, 0.0]) * characters, len(under_way))
+    return Account(total, 0.0, 0)
 
 
 PHRASES = st.dictionaries(
@@ -62,16 +74,16 @@ def test_gains_add_up_to_what_the_text_has_earned(phrases: dict[str, float], sai
     keywords = checked(phrases)
     booster = Booster(2, CLASSES)
     booster.assign(1, compile_keywords(keywords, Spelt()))
-    slot_1, state_1 = torch.tensor([1]), torch.tensor([0])
-    total = 0.0
+    slot_1, state_1, before = torch.tensor([1]), torch.tensor([0]), Account(0.0, 0.0, 0)
     for count, token in enumerate(said, 1):
-        gain = booster.gains(slot_1, state_1, torch.tensor([token])).item()
-        every = booster.boosted(torch.zeros(1, CLASSES), slot_1, state_1, give_back=True)
-        assert every[0, token].item() == pytest.approx(gain)
+        after, token_1 = account(keywords, said[:count]), torch.tensor([token])
+        gain = after.earned + after.advance - before.earned - before.advance
+        assert booster.gains(slot_1, state_1, token_1).item() == pytest.approx(gain)
+        kept = 0.0 if after.tokens == before.tokens + 1 else before.advance
+        every = booster.boosted(torch.zeros(1, CLASSES), slot_1, state_1)
+        assert every[0, token].item() == pytest.approx(gain + kept)
         assert every[0, BLANK] == 0
-        state_1 = booster.next(slot_1, state_1, torch.tensor([token]))
-        total += gain
-        assert total == pytest.approx(earned(keywords, said[:count])), said[:count]
+        state_1, before = booster.next(slot_1, state_1, token_1), after
 
 
 @settings(max_examples=50, deadline=None)
@@ -92,35 +104,27 @@ def test_rows_of_many_streams_gain_what_each_would_alone(
         [int(torch.randint(0, sizes[slot], (1,), generator=generator)) for slot in slots_R.tolist()]
     )
     logits_RK = torch.randn(9, CLASSES, generator=generator)
-    for give_back in (False, True):
-        found_RK = together.boosted(logits_RK, slots_R, states_R, give_back)
-        for row, slot in enumerate(slots_R.tolist()):
-            alone = Booster(1, CLASSES)
-            alone.assign(0, [*lists, lists[0]][slot])
-            one = (logits_RK[row : row + 1], torch.tensor([0]), states_R[row : row + 1])
-            assert torch.equal(found_RK[row], alone.boosted(*one, give_back)[0])
+    tokens_R = torch.randint(0, BLANK, (9,), generator=generator)
+    found_RK = together.boosted(logits_RK, slots_R, states_R)
+    gains_R, next_R = together.gains(slots_R, states_R, tokens_R), together.next(slots_R, states_R, tokens_R)
+    for row, slot in enumerate(slots_R.tolist()):
+        alone, one = Booster(1, CLASSES), slice(row, row + 1)
+        alone.assign(0, [*lists, lists[0]][slot])
+        here = torch.tensor([0]), states_R[one]
+        assert torch.equal(found_RK[one], alone.boosted(logits_RK[one], *here))
+        assert torch.equal(gains_R[one], alone.gains(*here, tokens_R[one]))
+        assert torch.equal(next_R[one], alone.next(*here, tokens_R[one]))
 
 
 def test_without_keywords_the_logits_stay_the_very_same() -> None:
     booster, logits_RK = Booster(2, CLASSES), torch.zeros(1, CLASSES)
     here = (torch.tensor([0]), torch.tensor([0]))
     assert booster.idle
-    assert booster.boosted(logits_RK, *here, give_back=True) is logits_RK
+    assert booster.boosted(logits_RK, *here) is logits_RK
     booster.assign(1, compile_keywords((("ab", 1.0),), Spelt()))
-    assert booster.boosted(logits_RK, *here, give_back=True) is logits_RK
+    assert booster.boosted(logits_RK, *here) is logits_RK
     booster.assign(1, None)
     assert booster.idle
-
-
-def test_nothing_given_back_leaves_other_classes_as_they_are() -> None:
-    booster = Booster(1, CLASSES)
-    booster.assign(0, compile_keywords((("aba", 1.0),), Spelt()))
-    slot_1 = torch.tensor([0])
-    under_way = booster.next(slot_1, torch.tensor([0]), torch.tensor([0]))
-    gains = booster.boosted(torch.zeros(1, CLASSES), slot_1, under_way, give_back=False)[0]
-    assert gains[PIECES.index("ba")] == 2.0
-    assert gains[PIECES.index("c")] == 0.0
-    assert booster.boosted(torch.zeros(1, CLASSES), slot_1, under_way, give_back=True)[0, PIECES.index("c")] == -2.0
 
 
 def test_every_likely_spelling_of_a_phrase_counts() -> None:

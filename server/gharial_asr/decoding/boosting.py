@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gharial_asr.keywords import Automaton
+from gharial_asr.decoding.keyword_automaton import Automaton
 
 
 @dataclass(frozen=True)
@@ -69,23 +69,22 @@ class Booster:
             starts = torch.cat((starts, torch.tensor([edges])))
             self._tables = _Tables(advance, starts, tokens, targets, gains, leaves, keys)
 
-    def boosted(self, logits_RK: Tensor, slots_R: Tensor, states_R: Tensor, give_back: bool) -> Tensor:
+    def boosted(self, logits_RK: Tensor, slots_R: Tensor, states_R: Tensor) -> Tensor:
         """The logits with what each class gains; the same tensor when no row has keywords, else another.
 
-        give_back: a class that gives up the phrase under way loses what that had been granted.
+        Nothing is given back for a phrase that is given up: what a stream has settled on stands, and the loss would
+        only make it fall silent.
         """
         tables, root_R = self._tables, self._root_S[slots_R]
         rows_B = (root_R >= 0).nonzero().squeeze(1)
         if tables is None or not len(rows_B):
             return logits_RK
         root_B, state_B = root_R[rows_B], root_R[rows_B] + states_R[rows_B]
-        lost_B = tables.advance[state_B] if give_back else torch.zeros(len(rows_B))
-        gain_BK = (-lost_B)[:, None].expand(-1, self._classes).clone()
-        gain_BK[:, -1] = 0
-        for of_B, always in ((root_B, True), (state_B, False)):
+        gain_BK = torch.zeros(len(rows_B), self._classes)
+        # What a state knows of a token counts, not what the root does.
+        for of_B in (root_B, state_B):
             row_E, edge_E = _edges_of(tables, of_B)
-            leaves_E = tables.leaves[edge_E] | (always & (state_B != root_B)[row_E])
-            gain_BK[row_E, tables.tokens[edge_E]] = tables.gains[edge_E] - lost_B[row_E] * leaves_E
+            gain_BK[row_E, tables.tokens[edge_E]] = tables.gains[edge_E]
         boosted_RK = logits_RK.clone()
         boosted_RK[rows_B] += gain_BK
         return boosted_RK
@@ -144,9 +143,8 @@ class Following:
     states_B: Tensor
 
     def boosted(self, logits_RK: Tensor, rows_R: Tensor) -> Tensor:
-        """The logits of some rows with what each class gains. Nothing is given back: what a stream has settled on
-        stands, and the loss would only make it fall silent."""
-        return self.booster.boosted(logits_RK, self.slots_B[rows_R], self.states_B[rows_R], give_back=False)
+        """The logits of some rows with what each class gains."""
+        return self.booster.boosted(logits_RK, self.slots_B[rows_R], self.states_B[rows_R])
 
     def read(self, rows_R: Tensor, tokens_R: Tensor) -> None:
         """Some rows have emitted a token each."""
