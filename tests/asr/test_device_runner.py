@@ -1,14 +1,18 @@
 """The accelerator's runner, on this processor: the same kernels, called one by one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from gharial_asr.compilation import compile_checkpoint
+from gharial_asr.audio import read_audio
+from gharial_asr.compilation import compile_checkpoint, load_model
 from gharial_asr.config import RnntConfig
 from gharial_asr.device.products import products
 from gharial_asr.device.runner import DeviceModel, DeviceRunner, buckets
 from gharial_asr.emissions import Tokens
 from gharial_asr.inference.dense import dense, quantise_weight
+from gharial_asr.offline import transcribe
 from gharial_asr.precision import Precision
 from gharial_asr.runner import Batch, LocalRunner, Runner
 from gharial_asr.state import StaleSlotError
@@ -17,6 +21,7 @@ from tiny_models import babble, tiny_checkpoint, tiny_config
 
 STEP = 960
 HERE = torch.device("cpu")
+STARTER = Path(__file__).parents[2] / "models/starter"
 
 
 def on_device(
@@ -130,3 +135,17 @@ def test_a_step_for_another_generation_or_twice_for_a_slot_is_refused(
 )
 def test_batch_sizes_end_with_all_slots(slots: int, sizes: tuple[int, ...]) -> None:
     assert buckets(slots) == sizes
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_real_digits_have_the_same_tokens_and_frames_as_in_float32_on_the_processor(precision: Precision) -> None:
+    model = load_model(STARTER / "starter.gharial", "float32")
+    quantised = load_model(STARTER / "starter.gharial", "int8")
+    recordings = [read_audio(STARTER / f"samples/digits-jackson-00{number}.flac") for number in (0, 1, 4)]
+    expected = dict(transcribe(LocalRunner(model, 3), model, recordings))
+    found = dict(transcribe(DeviceModel(quantised, HERE, precision).with_slots(3), model, recordings))
+    for number, transcription in expected.items():
+        assert transcription.tokens
+        assert found[number].tokens == transcription.tokens
+        assert found[number].frames == transcription.frames
+        assert found[number].confidence == pytest.approx(transcription.confidence, abs=0.01)
