@@ -1,10 +1,11 @@
 """Decoding in rounds of fixed size against the loop that asks in between, on random networks."""
 
+import pytest
 import torch
 from gharial_asr.compilation import compile_checkpoint
 from gharial_asr.config import NetworkConfig, RnntConfig, TokenizerConfig
 from gharial_asr.decoding.greedy import decode_greedy
-from gharial_asr.device.rounds import Rounds
+from gharial_asr.device.rounds import Rounds, round_places
 from gharial_asr.inference.network import Network
 from gharial_asr.state import Prediction, Recurrence
 from hypothesis import given, settings
@@ -28,11 +29,11 @@ def states(rows: int, generator: torch.Generator) -> Prediction:
     batch=st.sampled_from([1, 2, 7, 31, 33, 64, 150, 260]),
     blank_bias=st.floats(-10, 20),
     live=st.floats(0, 1),
-    launch=st.integers(1, 7),
+    launch=st.lists(st.integers(1, 70), min_size=1, max_size=6),
 )
 @settings(max_examples=60, deadline=None)
-def test_rounds_find_what_the_loop_finds_whatever_is_said_and_however_many_are_launched_at_once(
-    seed: int, batch: int, blank_bias: float, live: float, launch: int
+def test_rounds_find_what_the_loop_finds_whatever_is_said_and_whatever_their_sizes(
+    seed: int, batch: int, blank_bias: float, live: float, launch: list[int]
 ) -> None:
     model = compile_checkpoint(tiny_checkpoint(seed, CONFIG, blank_bias), "float32")
     network, generator = Network(CONFIG, model.weights), torch.Generator().manual_seed(seed)
@@ -61,4 +62,18 @@ def test_rounds_find_what_the_loop_finds_whatever_is_said_and_however_many_are_l
     silent = (~live_B).nonzero().squeeze(1)
     assert torch.equal(rounds.networks().gather(silent).projected, expected_state.gather(silent).projected)
     # One row's tokens take a round each.
-    assert launches >= -(-int(counts_B.max()) // launch)
+    assert launches * len(launch) >= int(counts_B.max())
+
+
+@pytest.mark.parametrize(
+    ("batch", "places"),
+    [
+        (1, (1, 1)),
+        (8, (8, 8, 8)),
+        (32, (32, 32, 32, 32)),
+        (512, (128, 32, 32, 32, 32)),
+        (4096, (1024, 205, 41, 32, 32, 32, 32)),
+    ],
+)
+def test_a_launch_has_the_places_that_speech_needs(batch: int, places: tuple[int, ...]) -> None:
+    assert round_places(batch) == places

@@ -82,7 +82,7 @@ def test_a_step_never_asks_the_device_and_uses_nothing_that_is_not_on_it(precisi
     assert recorder.devices == {GPU}
     assert len(recorder.kernels) > 300
     product = {"bf16": "aten.mm.dtype", "int8": "aten._int_mm.default", "float32": "aten.linear.default"}[precision]
-    assert sum(name == product for name, _ in recorder.kernels) > 40
+    assert sum(name == product for name, _ in recorder.kernels) > 30
 
 
 class Speaking(DeviceModel):

@@ -7,8 +7,11 @@ It finds what `gharial_asr.decoding.greedy` finds. There the rows that go on are
 is fixed. At first all rows ask the joint. Then each round takes the first C rows that have emitted a token which the
 prediction network has not read yet: it reads, and they ask again. Places that a round has too many are given to the
 spare row. Rows that no round had a place for simply wait: a row's tokens do not depend on when it gets them, so any
-number of rounds may follow until none waits (label looping; V. Bataev et al., 2024, in slices of fixed size).
+number of rounds of any size may follow until none waits (label looping; V. Bataev et al., 2024, in slices).
 """
+
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,9 +20,23 @@ from gharial_asr.decoding.greedy import MAX_SYMBOLS
 from gharial_asr.inference.network import Network
 from gharial_asr.state import Prediction, Recurrence
 
-ROUND_SHARE = 4
-"""A round has places for this part of the rows. A frame of speech brings a quarter of a token on average."""
+SPEECH = 0.2
+"""Share of the joint's questions that a token answers, in speech: a quarter of a token for each frame."""
+SLACK = 1.25
 SMALLEST_ROUND = 32
+ENOUGH = 0.05
+"""Rows, on average, that may be left over by the rounds of one launch."""
+
+
+def round_places(batch: int) -> tuple[int, ...]:
+    """Places of each round of one launch: what speech needs and a quarter more; enough rounds that one launch in twenty
+    leaves something over. Two at least, for batches so small that places cost nothing."""
+    places: list[int] = []
+    waiting = batch * SPEECH
+    while len(places) < 2 or waiting > ENOUGH:
+        places.append(min(batch, max(SMALLEST_ROUND, math.ceil(waiting * SLACK))))
+        waiting *= SPEECH
+    return tuple(places)
 
 
 class Rounds:
@@ -29,7 +46,6 @@ class Rounds:
         joint, rows = network.config.rnnt.joint_n_hid, batch + 1
         self._network = network
         self._spare = batch
-        self._places = min(batch, max(SMALLEST_ROUND, batch // ROUND_SHARE))
         with torch.device(device):
             self.prediction = Prediction.zeros(network.config, rows)
             self.counts_R = torch.zeros(rows, dtype=torch.long)
@@ -52,10 +68,10 @@ class Rounds:
         self.counts_R.zero_()
         self._ask(self._rows_R)
 
-    def go_on(self, rounds: int) -> Tensor:
-        """Some rounds. Returns how many rows are not done after them, a scalar on the device."""
-        for _ in range(rounds):
-            rows_C = self._choose()
+    def go_on(self, places: Sequence[int]) -> Tensor:
+        """A round for each number of places. Returns how many rows are not done after them, a scalar on the device."""
+        for size in places:
+            rows_C = self._choose(size)
             self._read(rows_C)
             self._ask(rows_C)
         return self._unread_R.sum()
@@ -66,13 +82,13 @@ class Rounds:
         shown = Recurrence(recurrence.hidden[:, : self._spare], recurrence.cell[:, : self._spare])
         return Prediction(shown, self.prediction.projected[: self._spare])
 
-    def _choose(self) -> Tensor:
+    def _choose(self, places: int) -> Tensor:
         """The first C rows with a token that was not read; the spare row where there are fewer."""
         order_R = self._unread_R.cumsum(0) - 1
-        chosen_R = self._unread_R & (order_R < self._places)
-        place_R = order_R.masked_fill_(~chosen_R, self._places)
-        rows = torch.full((self._places + 1,), self._spare, dtype=torch.long, device=place_R.device)
-        return rows.scatter_(0, place_R, self._rows_R)[: self._places]
+        chosen_R = self._unread_R & (order_R < places)
+        place_R = order_R.masked_fill_(~chosen_R, places)
+        rows = torch.full((places + 1,), self._spare, dtype=torch.long, device=place_R.device)
+        return rows.scatter_(0, place_R, self._rows_R)[:places]
 
     def _read(self, rows_C: Tensor) -> None:
         """The prediction networks of some rows read their last token."""

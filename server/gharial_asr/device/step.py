@@ -12,13 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gharial_asr.decoding.greedy import MAX_SYMBOLS
-from gharial_asr.device.rounds import Rounds
+from gharial_asr.device.rounds import Rounds, round_places
 from gharial_asr.device.states import DeviceStates
 from gharial_asr.inference.network import Network
 from gharial_asr.streaming import StreamingFeatures
-
-ROUNDS = 4
-"""Rounds of one launch. One frame's tokens of one stream take a round each."""
 
 
 class Step:
@@ -38,6 +35,7 @@ class Step:
     ) -> None:
         self._network, self._front_end, self._states = network, front_end, states
         self._rounds = Rounds(network, batch, device)
+        self._places = round_places(batch)
         self.given_BN = torch.zeros(batch, front_end.step_samples + 1, device=device)
         self.found = torch.zeros(1 + batch * (1 + 2 * MAX_SYMBOLS), dtype=torch.int32, device=device)
 
@@ -57,7 +55,7 @@ class Step:
     def more(self) -> None:
         """Further rounds of the same step, the prediction networks written back and results laid out anew."""
         rounds = self._rounds
-        waiting = rounds.go_on(ROUNDS)
+        waiting = rounds.go_on(self._places)
         self._states.prediction.scatter(self._slots(), rounds.networks())
         parts = (
             waiting.reshape(1).int(),
