@@ -62,6 +62,13 @@ def test_the_operator_runs_without_root() -> None:
     assert operator["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"] is True
 
 
+def test_server_pods_have_an_image_for_cores_and_one_for_gpus() -> None:
+    [operator] = of_kind(rendered("image.tags.server-cuda=9"), "Deployment")
+    arguments = operator["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert "--cuda-server-image=gharial/server-cuda:9" in arguments
+    assert any(word.startswith("--server-image=gharial/server:") for word in arguments)
+
+
 def test_without_a_gateway_nothing_of_the_gateway_api_is_made() -> None:
     groups = {manifest["apiVersion"].split("/")[0] for manifest in rendered("gateway.enabled=false")}
     assert not {group for group in groups if "gateway" in group}

@@ -9,7 +9,11 @@ WARM_UPS = 2
 
 
 class Graphs:
-    """Captures kernel sequences that run one after the other and so share one pool of memory."""
+    """Captures kernel sequences that share one pool of memory.
+
+    They never run at once, and leave nothing in the pool: what lasts lies in buffers from outside. So they may be
+    launched in any order.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
