@@ -4,6 +4,7 @@ Modes and numbers are those of the CAIMAN-ASR documentation ("Endpointing", "EOS
 frames.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -32,12 +33,17 @@ class EndpointSettings:
     def __post_init__(self) -> None:
         if self.eos_mode not in EOS_MODES:
             raise ValueError(f"the mode of endpointing is {self.eos_mode!r}; give one of {', '.join(EOS_MODES)}")
-        if self.eos_multiplier <= 0 or not 0 <= self.eos_threshold < 1:
+        if not 0 < self.eos_multiplier < math.inf or not 0 <= self.eos_threshold < 1:
             raise ValueError("the end-of-utterance token needs a multiplier above 0 and a threshold from 0 to below 1")
         if self.eos_mode != "terminal" and self.changes_logits:
             raise ValueError("multiplier and threshold of the end-of-utterance token are for the mode terminal only")
-        if self.silence_seconds is not None and self.silence_seconds < 0.3:
-            raise ValueError(f"{self.silence_seconds:g} s of silence are in every sentence; give 0.3 or more, best 2")
+        silence = self.silence_seconds
+        if silence is not None and not math.isfinite(silence):
+            raise ValueError(
+                f"a stream cannot end after {silence:g} s of silence; give seconds, or leave it out for never"
+            )
+        if silence is not None and silence < 0.3:
+            raise ValueError(f"{silence:g} s of silence are in every sentence; give 0.3 or more, best 2")
 
     @property
     def changes_logits(self) -> bool:

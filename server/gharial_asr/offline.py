@@ -100,7 +100,7 @@ class _Decoding:
     def _nbest(self) -> tuple[Reading, ...]:
         """All readings of the whole recording. Without hypotheses one, whose score is that of its tokens."""
         settled = _joined(self.settled)
-        score = sum(math.log(max(p, SMALLEST_PROBABILITY)) for p in settled.probabilities)
+        score = math.fsum(math.log(max(p, SMALLEST_PROBABILITY)) for p in settled.probabilities)
         return tuple(
             Reading(
                 (self.text + self.builder.text(hypothesis.tokens)).strip(" "),

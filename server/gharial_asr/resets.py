@@ -1,5 +1,6 @@
 """What state resets are told. docs/reference/decoding-resets.md explains them."""
 
+import math
 from dataclasses import dataclass
 
 SHORTEST_OVERLAP = 20
@@ -45,7 +46,7 @@ class ResetSteps:
 
 
 def _whole(name: str, seconds: float, step_seconds: float) -> int:
-    steps = round(seconds / step_seconds)
+    steps = round(seconds / step_seconds) if math.isfinite(seconds) else 0
     if steps < 1 or abs(steps * step_seconds - seconds) > 1e-6:
         raise ValueError(
             f"the {name} of state resets is {seconds:g} s; give a multiple of {step_seconds:g} s, such as "

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from gharial_asr.decoding.settings import BEAM, DECODERS, GREEDY
+from gharial_asr.decoding.settings import BEAM, DECODERS, GREEDY, DecoderSettings
 from gharial_asr.endpointing import EOS_MODES, EndpointSettings
 from gharial_asr.keywords import Keywords, read_keywords
 from gharial_asr.recognition import Recognition
@@ -32,12 +32,12 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
         help="decode long audio in overlapping segments, each with fresh states; costs a quarter more",
     )  # fmt: skip
     group.add_argument(
-        "--reset-segment", type=float, default=defaults.segment_seconds, metavar="S",
-        help="length of a segment, overlaps included (%(default)s s)",
+        "--reset-segment", type=float, metavar="S",
+        help=f"length of a segment, overlaps included ({defaults.segment_seconds:g} s)",
     )  # fmt: skip
     group.add_argument(
-        "--reset-overlap", type=float, default=defaults.overlap_seconds, metavar="S",
-        help="what a segment shares with the next (%(default)s s)",
+        "--reset-overlap", type=float, metavar="S",
+        help=f"what a segment shares with the next ({defaults.overlap_seconds:g} s)",
     )  # fmt: skip
     group.add_argument(
         "--eos-mode", choices=EOS_MODES, default=eos.eos_mode,
@@ -70,20 +70,41 @@ def keywords_of(arguments: argparse.Namespace) -> Keywords:
     return () if arguments.keywords is None else read_keywords(arguments.keywords)
 
 
-_OPTIONS = {"beam_width": "--beam-width", "ngram_scale": "--ngram-scale", "fuzzy": "--fuzzy-top-k"}
-
-
 def recognition_of(arguments: argparse.Namespace) -> Recognition:
     """What the options say. Raises ValueError."""
-    decoder = BEAM if arguments.decoder == "beam" else GREEDY
-    beam = {"beam_width": arguments.beam_width, "ngram_scale": arguments.ngram_scale}
-    beam["fuzzy"] = arguments.fuzzy_top_k or None
-    given = {name: value for name, value in beam.items() if value is not None}
-    if given and arguments.decoder != "beam":
-        raise ValueError(f"{_OPTIONS[next(iter(given))]} is for --decoder beam; give that too")
-    decoder = replace(decoder, **given)
-    resets = ResetSettings(arguments.reset_segment, arguments.reset_overlap) if arguments.state_resets else None
-    endpointing = EndpointSettings(
+    beam = _given(arguments, beam_width="--beam-width", ngram_scale="--ngram-scale", fuzzy_top_k="--fuzzy-top-k")
+    resets = _given(arguments, reset_segment="--reset-segment", reset_overlap="--reset-overlap")
+    if beam and arguments.decoder != "beam":
+        raise ValueError(f"{next(iter(beam))} is for --decoder beam; give that too")
+    if resets and not arguments.state_resets:
+        raise ValueError(f"{next(iter(resets))} is for --state-resets; give that too")
+    return Recognition(_resets_of(arguments), _endpointing_of(arguments), _decoder_of(arguments))
+
+
+def _given(arguments: argparse.Namespace, **options: str) -> list[str]:
+    """Those of some options that stand on the command line."""
+    values = {option: getattr(arguments, name) for name, option in options.items()}
+    return [option for option, value in values.items() if value is not None and value is not False]
+
+
+def _decoder_of(arguments: argparse.Namespace) -> DecoderSettings:
+    if arguments.decoder != "beam":
+        return GREEDY
+    width = BEAM.beam_width if arguments.beam_width is None else arguments.beam_width
+    return replace(BEAM, beam_width=width, ngram_scale=arguments.ngram_scale, fuzzy=arguments.fuzzy_top_k)
+
+
+def _resets_of(arguments: argparse.Namespace) -> ResetSettings | None:
+    if not arguments.state_resets:
+        return None
+    segment, overlap, defaults = arguments.reset_segment, arguments.reset_overlap, ResetSettings()
+    return ResetSettings(
+        defaults.segment_seconds if segment is None else segment,
+        defaults.overlap_seconds if overlap is None else overlap,
+    )
+
+
+def _endpointing_of(arguments: argparse.Namespace) -> EndpointSettings:
+    return EndpointSettings(
         arguments.eos_mode, arguments.eos_multiplier, arguments.eos_threshold, arguments.silence_terminate_seconds
     )
-    return Recognition(resets, endpointing, decoder)

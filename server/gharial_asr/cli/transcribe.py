@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from gharial_asr.cli.recognition_options import (
 )
 from gharial_asr.compilation import load_model
 from gharial_asr.decoding.ngram import with_ngram
-from gharial_asr.offline import Transcription, transcribe
+from gharial_asr.offline import Samples, Transcription, transcribe
 from gharial_asr.precision import PRECISIONS
 
 
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Decodes the files and prints each in the order given."""
+    """Decodes the files and prints each in the order given. One that cannot be read is named and left out."""
     if arguments.together < 1 or arguments.threads < 1:
         raise ValueError("--together and --threads must be at least 1")
     torch.set_num_threads(arguments.threads)
@@ -54,23 +55,24 @@ def run(arguments: argparse.Namespace) -> int:
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise OSError(f"no such file: {', '.join(missing)}")
+    recognition, keywords = recognition_of(arguments), keywords_of(arguments)
+    if arguments.ngram is not None and recognition.decoder.decoder != "beam":
+        raise ValueError("--ngram is for --decoder beam; give that too")
     model = load_model(arguments.checkpoint, arguments.precision)
-    recognition = recognition_of(arguments)
     if arguments.ngram is not None:
         model = with_ngram(model, arguments.ngram)
     runner = build_runner(model, min(arguments.together, len(files)), recognition)
     progress = _Progress()
+    recordings = _Recordings(files, progress)
     done: dict[int, Transcription] = {}
     printed = 0
-    for number, transcription in transcribe(
-        runner, model, map(read_audio, files), progress.add, recognition.endpointing, keywords_of(arguments)
-    ):
+    for number, transcription in transcribe(runner, model, recordings, progress.add, recognition.endpointing, keywords):
         done[number] = transcription
         while printed in done:
             progress.clear()
-            _print(files[printed], done.pop(printed), arguments.json, many=len(files) > 1)
+            _print(recordings.read[printed], done.pop(printed), arguments.json, many=len(files) > 1)
             printed += 1
-    return 0
+    return 0 if len(recordings.read) == len(files) else 1
 
 
 def _print(file: Path, transcription: Transcription, as_json: bool, many: bool) -> None:
@@ -78,6 +80,26 @@ def _print(file: Path, transcription: Transcription, as_json: bool, many: bool) 
         print(json.dumps({"file": str(file), **asdict(transcription)}, ensure_ascii=False), flush=True)
     else:
         print(f"{file}: {transcription.transcript}" if many else transcription.transcript, flush=True)
+
+
+class _Recordings:
+    """The samples of the files that can be read, one after the other. read: those files, so far."""
+
+    def __init__(self, files: list[Path], progress: "_Progress") -> None:
+        self.read: list[Path] = []
+        self._files = files
+        self._progress = progress
+
+    def __iter__(self) -> Iterator[Samples]:
+        for file in self._files:
+            try:
+                samples = read_audio(file)
+            except (ValueError, OSError) as error:
+                self._progress.clear()
+                print(f"gharial transcribe: {error}", file=sys.stderr, flush=True)
+                continue
+            self.read.append(file)
+            yield samples
 
 
 class _Progress:

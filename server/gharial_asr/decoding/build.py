@@ -7,7 +7,7 @@ from gharial_asr.decoding.boosting import Booster
 from gharial_asr.decoding.decoder import Decoder
 from gharial_asr.decoding.greedy import GreedyDecoder
 from gharial_asr.decoding.keyword_scores import KeywordScorer
-from gharial_asr.decoding.ngram import NgramScorer
+from gharial_asr.decoding.ngram import NgramError, NgramScorer
 from gharial_asr.decoding.settings import DecoderSettings
 from gharial_asr.inference.network import Network
 
@@ -28,8 +28,14 @@ def build_decoder(
 
 
 def load_ngram(model: Arithmetic, settings: DecoderSettings) -> NgramScorer | None:
-    """The model's n-gram, for beam search, unless its weight is set to 0. Raises NgramError."""
+    """The model's n-gram, for beam search, unless its weight is set to 0. Raises NgramError, also when there is none to
+    weigh."""
     ngram = model.ngram if isinstance(model, CompiledModel) else None
+    if ngram is None and settings.ngram_scale:
+        raise NgramError(
+            f"the n-gram is to weigh {settings.ngram_scale:g}, but the model has none; give one with --ngram where "
+            "the model is compiled or files are transcribed, or leave the weight out"
+        )
     if settings.decoder == "greedy" or ngram is None or settings.ngram_scale == 0:
         return None
     return NgramScorer(ngram, model.pieces, settings.ngram_scale)

@@ -1,5 +1,6 @@
 """What a decoder is told. docs/reference/decoding.md explains each number and where it comes from."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -35,10 +36,12 @@ class DecoderSettings:
             raise ValueError(f"decoder is {self.decoder!r}; there are {', '.join(DECODERS)}")
         if not 1 <= self.beam_width <= MOST_WIDTH:
             raise ValueError(f"the beam's width is {self.beam_width}; give 1 to {MOST_WIDTH}")
-        if self.temperature <= 0:
+        if not 0 < self.temperature < math.inf:
             raise ValueError(f"the temperature is {self.temperature}; it must be above 0")
-        if self.seconds_open < 0:
+        if not self.seconds_open >= 0:
             raise ValueError(f"tokens cannot be settled after {self.seconds_open} s; give 0 or more")
+        if self.ngram_scale is not None and not 0 <= self.ngram_scale < math.inf:
+            raise ValueError(f"the n-gram's weight is {self.ngram_scale:g}; give 0 (without it) or more, such as 0.05")
 
 
 MOST_WIDTH = 16
