@@ -63,9 +63,9 @@ def test_the_operator_runs_without_root() -> None:
 
 
 def test_server_pods_have_an_image_for_cores_and_one_for_gpus() -> None:
-    [operator] = of_kind(rendered("image.tags.server-cuda=9"), "Deployment")
+    [operator] = of_kind(rendered("image.tags.server-cuda=v9"), "Deployment")
     arguments = operator["spec"]["template"]["spec"]["containers"][0]["args"]
-    assert "--cuda-server-image=gharial/server-cuda:9" in arguments
+    assert "--cuda-server-image=gharial/server-cuda:v9" in arguments
     assert any(word.startswith("--server-image=gharial/server:") for word in arguments)
 
 
