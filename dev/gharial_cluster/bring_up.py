@@ -44,7 +44,7 @@ def bring_up(cluster: "Cluster", progress: Progress) -> None:
     binaries = Binaries.default()
     with progress.stage("check"):
         for name in image_stores.prune():
-            progress.note(f"removed the nodes' images of {name}: its checkout is gone")
+            progress.note(f"removing the nodes' images of {name}, whose checkout is gone; this can take minutes")
         image_stores.claim(cluster.name)
         preflight.check(progress, building=bool(binaries.missing(*PROGRAMS)))
     binaries.ensure(*PROGRAMS, progress=progress)

@@ -38,9 +38,8 @@ def abandoned() -> Iterator[Path]:
             yield from (old for old in folder.glob("containerd-*") if old != image_store(folder.name))
 
 
-def prune() -> list[str]:
-    """Removes what is abandoned; returns the names of the clusters it belonged to."""
-    found = list(abandoned())
-    for folder in found:
+def prune() -> Iterator[str]:
+    """Removes what is abandoned. Yields the name of the cluster it belonged to before each: it can take minutes."""
+    for folder in list(abandoned()):
+        yield folder.name if folder.parent.name == "nodes" else folder.parent.name
         shutil.rmtree(folder, ignore_errors=True)
-    return sorted({folder.name if folder.parent.name == "nodes" else folder.parent.name for folder in found})
