@@ -54,7 +54,7 @@ def looks_like_artefact(path: Path) -> bool:
 
 
 def write_artefact(model: CompiledModel, path: Path) -> str:
-    """Writes an int8 model; the file appears whole or not at all. Returns its digest."""
+    """Writes an int8 model; the file appears whole or not at all. Returns its digest. Raises OSError."""
     tensors: dict[str, Tensor] = {}
 
     def put(name: str, weight: Weight) -> None:
@@ -92,10 +92,16 @@ def write_artefact(model: CompiledModel, path: Path) -> str:
         "rnnt_config": model.config.model_dump(mode="json"),
     }
     partial = path.with_name(path.name + ".part")
-    save_file(tensors, partial, {METADATA_KEY: json.dumps(header, sort_keys=True)})
-    # The writer makes it private; a server that runs as another user has to read it.
-    partial.chmod(0o644)
-    partial.replace(path)
+    try:
+        save_file(tensors, partial, {METADATA_KEY: json.dumps(header, sort_keys=True)})
+        # The writer makes it private; a server that runs as another user has to read it.
+        partial.chmod(0o644)
+        partial.replace(path)
+    except (SafetensorError, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(
+            f"{path} cannot be written ({error}); name a file in a folder that is there, with room"
+        ) from error
     return file_digest(path)
 
 

@@ -65,7 +65,7 @@ def compiled(checkpoint: LocalCheckpoint, cache: Path) -> Path:
                 artefact.parent.mkdir(parents=True, exist_ok=True)
                 write_artefact(compile_checkpoint(load_hardware_checkpoint(checkpoint.path), "int8"), artefact)
                 log.info("checkpoint compiled", extra={"path": str(artefact)})
-    except PermissionError as error:
+    except OSError as error:
         raise CheckpointError(
             "CacheUnwritable", f"{cache} cannot be written ({error}); give another --cache"
         ) from error

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from gharial_asr.artefact import write_artefact
 from gharial_asr.audio import read_audio
 from gharial_asr.checkpoint import save_hardware_checkpoint
-from gharial_asr.compilation import load_model
+from gharial_asr.compilation import compile_checkpoint, load_model
 from gharial_cli.main import main
 from tiny_models import babble, tiny_checkpoint
 
@@ -115,6 +116,17 @@ def test_an_artefact_is_not_compiled_again(
     assert main(["compile", str(checkpoint), "-o", str(artefact)]) == 0
     assert main(["compile", str(artefact), "-o", str(tmp_path / "again.gharial")]) == 1
     assert "tiny.gharial is compiled already; give the hardware checkpoint" in capsys.readouterr().err
+
+
+def test_an_artefact_that_cannot_be_written_is_refused_and_leaves_nothing_behind(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for output in (tmp_path / "nowhere" / "tiny.gharial", tmp_path):
+        assert main(["compile", str(checkpoint), "-o", str(output)]) == 1
+        assert f"{output} cannot be written; name a file in a folder that is there" in capsys.readouterr().err
+    with pytest.raises(OSError, match="cannot be written"):
+        write_artefact(compile_checkpoint(tiny_checkpoint(), "int8"), tmp_path)
+    assert [file.name for file in (*tmp_path.iterdir(), *tmp_path.parent.glob("*.part"))] == ["tiny.pt"]
 
 
 def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:

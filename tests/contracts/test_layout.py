@@ -1,5 +1,6 @@
 """The shape of the repository: source roots, file sizes, the standard library's names."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,10 @@ def test_no_python_file_is_longer_than_the_limit() -> None:
 def test_the_median_python_file_is_short() -> None:
     lengths = sorted(n for f in python_files() if (n := len(f.read_text().splitlines())) > 5)
     assert lengths[len(lengths) // 2] <= 170
+
+
+def test_the_table_of_contents_names_every_page_of_documentation_once() -> None:
+    docs = ROOT / "docs"
+    named = re.findall(r"\]\(([^)#]+)\)", (docs / "README.md").read_text())
+    pages = [str(page.relative_to(docs)) for page in docs.rglob("*.md")]
+    assert sorted([*named, "README.md"]) == sorted(pages)

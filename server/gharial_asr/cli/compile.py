@@ -28,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     target = arguments.target
     if looks_like_artefact(arguments.checkpoint):
         raise ValueError(f"{arguments.checkpoint} is compiled already; give the hardware checkpoint (.pt) it came from")
+    if arguments.output.is_dir() or not arguments.output.parent.is_dir():
+        raise OSError(f"{arguments.output} cannot be written; name a file in a folder that is there")
     model = compile_checkpoint(load_hardware_checkpoint(arguments.checkpoint), "int8", target=target)
     if arguments.ngram is not None:
         model = with_ngram(model, arguments.ngram)

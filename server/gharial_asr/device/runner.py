@@ -27,6 +27,8 @@ from gharial_asr.runner import Batch, Logits
 
 log = logging.getLogger(__name__)
 
+NO_KEYWORDS = "keywords are not boosted on an accelerator; serve them with --backend cpu"
+
 # From here on twice as large each time, so that never more than half of a batch is filling.
 _SMALL_BUCKETS = (1, 8, 32)
 
@@ -93,7 +95,7 @@ class DeviceRunner:
 
     def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
         if keywords:
-            raise ValueError("keywords are not boosted on an accelerator; serve them with --backend cpu")
+            raise ValueError(NO_KEYWORDS)
         self._states.open(slot, generation)
 
     def free(self, slot: int) -> None:

@@ -1,5 +1,6 @@
 """What a measurement is told."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -35,7 +36,7 @@ class BenchSettings:
     def __post_init__(self) -> None:
         if self.backend == "cuda" and self.decoder != "greedy":
             raise ValueError("the backend cuda decodes greedily; leave out --decoder beam")
-        if self.streams < 1 or self.threads < 1 or self.seconds <= 0:
+        if self.streams < 1 or self.threads < 1 or not 0 < self.seconds < math.inf:
             raise ValueError("--streams, --threads and --seconds must be positive")
         if self.resets and not self.paced:
             raise ValueError(

@@ -7,6 +7,7 @@ memory must stay where it was after the first minute.
 
 import gc
 import hashlib
+import math
 import sys
 import threading
 import time
@@ -46,8 +47,9 @@ class SoakSettings:
     recognition: Recognition = PLAIN
 
     def __post_init__(self) -> None:
-        if self.streams < 1 or self.hours * 3600 < 2 * FIRST_SECONDS:
-            raise ValueError(f"--streams must be positive, and --hours at least {2 * FIRST_SECONDS / 3600:.3f}")
+        if self.streams < 1 or not 2 * FIRST_SECONDS <= self.hours * 3600 < math.inf:
+            least = math.ceil(2 * FIRST_SECONDS / 3.6) / 1000
+            raise ValueError(f"--streams must be positive, and --hours at least {least}")
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,10 @@ class BatchingEngine:
         model: ModelInfo,
         observer: Observer | None = None,
         endpointing: EndpointSettings = CLASSIC,
+        no_keywords: str | None = None,
     ) -> None:
-        """pieces: the text of each token. Raises ValueError when endpointing needs a token that is not among them."""
+        """pieces: the text of each token. no_keywords: why the runner boosts none, if it does not. Raises ValueError
+        when endpointing needs a token that is not among the pieces."""
         eos_token(pieces, endpointing)
         self.endpointing = endpointing
         self.pieces = pieces
@@ -95,6 +97,7 @@ class BatchingEngine:
         self.frame_seconds = runner.step_samples / SAMPLE_RATE
         self._runner = runner
         self._observer = observer
+        self._no_keywords = no_keywords
         self._table = SlotTable(runner.slots)
         self._numbers = itertools.count(1)
         self._wake = threading.Condition()
@@ -114,6 +117,8 @@ class BatchingEngine:
         return not self._stopping
 
     def check_keywords(self, keywords: Keywords) -> None:
+        if keywords and self._no_keywords is not None:
+            raise ValueError(self._no_keywords)
         check_characters(keywords, self.pieces)
 
     def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> LiveStream:

@@ -20,4 +20,5 @@ def build_engine(
     """
     loaded = backend(name)(settings)
     info = ModelInfo(model_name, model_version, language, loaded.digest, name)
-    return BatchingEngine(loaded.runner, loaded.pieces, info, observer, settings.recognition.endpointing)
+    endpointing = settings.recognition.endpointing
+    return BatchingEngine(loaded.runner, loaded.pieces, info, observer, endpointing, loaded.no_keywords)

@@ -6,7 +6,7 @@ import torch
 from gharial_asr.building import with_recognition
 from gharial_asr.compilation import load_model
 from gharial_asr.device.placing import cuda_device
-from gharial_asr.device.runner import DeviceModel
+from gharial_asr.device.runner import NO_KEYWORDS, DeviceModel
 from gharial_asr.precision import Precision
 
 from gharial_server.engine.backends import BackendSettings, Loaded
@@ -41,4 +41,5 @@ def load_on(device: torch.device, settings: BackendSettings, batches: tuple[int,
         rows = settings.recognition.rows_per_stream(seconds)
         capacity = max(1, int(measure_capacity(runner, seconds, batches=batches) / rows))
         log.info("this device carries %d streams in real time", capacity)
-    return Loaded(with_recognition(placed, model, capacity, settings.recognition), model.tokenizer.pieces, model.digest)
+    whole = with_recognition(placed, model, capacity, settings.recognition)
+    return Loaded(whole, model.tokenizer.pieces, model.digest, no_keywords=NO_KEYWORDS)

@@ -49,4 +49,4 @@ def test_a_difference_in_one_streams_state_is_seen() -> None:
 
 def test_too_few_hours_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "soak", "--hours", "0.001"]) == 1
-    assert "--hours at least 0.033" in capsys.readouterr().err
+    assert "--hours at least 0.034" in capsys.readouterr().err

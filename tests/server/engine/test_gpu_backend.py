@@ -69,6 +69,15 @@ def test_beam_search_is_refused_with_the_remedy(model: Path) -> None:
         load_on(HERE, settings)
 
 
+def test_keywords_are_refused_before_a_stream_is_opened(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gharial_server.engine.gpu.cuda_device", lambda: HERE)
+    engine = build_engine("cuda", BackendSettings(model, capacity=1), "general", "v1", "en")
+    engine.check_keywords(())
+    with pytest.raises(ValueError, match="keywords are not boosted on an accelerator; serve them with --backend cpu"):
+        engine.check_keywords((("one", 1.0),))
+    engine.stop()
+
+
 def test_a_loaded_artefact_runs_with_the_capacity_given(model: Path) -> None:
     loaded = load_on(HERE, BackendSettings(model, capacity=3))
     assert loaded.runner.slots == 3
