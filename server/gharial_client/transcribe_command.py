@@ -68,10 +68,12 @@ def _report(path: Path, result: Result, console: Console, as_json: bool) -> None
         return
     if not console.is_terminal:
         print(result.transcript, flush=True)
+    latency = ""
+    if result.latencies:
+        latency = f"latency p50 {result.latency(50) * 1000:.0f} ms, p99 {result.latency(99) * 1000:.0f} ms, "
     lost = f", {result.reconnects} reconnects" if result.reconnects else ""
     print(
-        f"{path.name}: {result.audio_seconds:.1f} s of audio, {result.answers} answers, "
-        f"latency p50 {result.latency(50) * 1000:.0f} ms, p99 {result.latency(99) * 1000:.0f} ms, "
+        f"{path.name}: {result.audio_seconds:.1f} s of audio, {result.answers} answers, {latency}"
         f"last answer {result.closing_seconds * 1000:.0f} ms after the end{lost}",
         file=sys.stderr,
     )

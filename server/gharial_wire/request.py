@@ -64,7 +64,7 @@ def parse_target(target: str) -> StreamRequest:
         version=_matching("version", given.get("version"), _IDENTIFIER, "latest or a version such as v1") or LATEST,
         language=_matching("lang", given.get("lang"), _LANGUAGE, "a BCP 47 language tag such as en"),
         alternatives=_alternatives(given.get("alternatives", "1")),
-        keywords=tuple(map(_keyword, filter(None, given.get("keywords", "").split(",")))),
+        keywords=_keywords(given.get("keywords", "")),
     )
 
 
@@ -119,6 +119,16 @@ def _alternatives(value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= MAX_ALTERNATIVES):
         raise RequestError(400, f"alternatives is {_shown(value)}; give a whole number from 1 to {MAX_ALTERNATIVES}")
     return int(value)
+
+
+def _keywords(text: str) -> tuple[tuple[str, float], ...]:
+    """`phrase:boost,phrase:boost`, each phrase once."""
+    keywords = tuple(map(_keyword, filter(None, text.split(","))))
+    phrases = [phrase for phrase, _ in keywords]
+    if len(set(phrases)) < len(phrases):
+        twice = next(phrase for phrase in phrases if phrases.count(phrase) > 1)
+        raise RequestError(400, f"keywords has {_shown(twice)} twice; give each phrase once")
+    return keywords
 
 
 def _keyword(text: str) -> tuple[str, float]:

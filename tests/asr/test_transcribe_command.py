@@ -43,6 +43,8 @@ def test_json_has_tokens_with_their_frames_and_words_with_their_times(
     assert first["frames"] == sorted(first["frames"])
     assert [word["text"] for word in first["words"]] == first["transcript"].split()
     assert {"start", "end", "confidence"} <= first["words"][0].keys()
+    times = [word[name] for word in first["words"] for name in ("start", "end")]
+    assert times == [round(time, 3) for time in times]
 
 
 def test_a_compiled_checkpoint_gives_the_same_transcript(

@@ -128,3 +128,8 @@ def test_keywords_are_phrases_with_boosts() -> None:
 def test_a_boost_that_is_no_number_is_refused_with_the_form() -> None:
     with pytest.raises(RequestError, match="keywords has 'gharial:much'; give phrase:boost"):
         parse_target("/asr/v0.1/stream?keywords=gharial:much")
+
+
+def test_a_keyword_given_twice_is_refused() -> None:
+    with pytest.raises(RequestError, match="keywords has 'gharial' twice; give each phrase once"):
+        parse_target("/asr/v0.1/stream?keywords=gharial:0.5,nose,gharial")

@@ -77,7 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(file: Path, transcription: Transcription, as_json: bool, many: bool) -> None:
     if as_json:
-        print(json.dumps({"file": str(file), **asdict(transcription)}, ensure_ascii=False), flush=True)
+        told = {"file": str(file), **asdict(transcription)}
+        for word in told["words"]:
+            word |= {"start": round(word["start"], 3), "end": round(word["end"], 3)}
+        print(json.dumps(told, ensure_ascii=False), flush=True)
     else:
         print(f"{file}: {transcription.transcript}" if many else transcription.transcript, flush=True)
 
