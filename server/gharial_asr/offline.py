@@ -98,17 +98,16 @@ class _Decoding:
         )
 
     def _nbest(self) -> tuple[Reading, ...]:
-        """All readings of the whole recording. Without hypotheses one, whose score is that of its tokens."""
+        """All readings of the whole recording, no two with the same text. Without hypotheses one, whose score is that
+        of its tokens."""
         settled = _joined(self.settled)
         score = math.fsum(math.log(max(p, SMALLEST_PROBABILITY)) for p in settled.probabilities)
-        return tuple(
-            Reading(
-                (self.text + self.builder.text(hypothesis.tokens)).strip(" "),
-                hypothesis.score,
-                confidence(settled.probabilities + hypothesis.tokens.probabilities),
-            )
-            for hypothesis in self.open or (Hypothesis(score, NO_TOKENS),)
-        )
+        distinct: dict[str, Reading] = {}
+        for hypothesis in self.open or (Hypothesis(score, NO_TOKENS),):
+            text = (self.text + self.builder.text(hypothesis.tokens)).strip(" ")
+            probabilities = settled.probabilities + hypothesis.tokens.probabilities
+            distinct.setdefault(text, Reading(text, hypothesis.score, confidence(probabilities)))
+        return tuple(distinct.values())
 
 
 def _joined(runs: list[Tokens]) -> Tokens:

@@ -70,19 +70,19 @@ class Transcript:
         return self._answer(start, self._frames, False, (alternative,), closing=True)
 
     def _partial(self, row: Row) -> Answer:
-        """Hypotheses for what is not settled. When there are but empty ones, nothing is open any more."""
+        """Hypotheses for what is not settled, no two with the same text. When there are but empty ones, nothing is open
+        any more."""
         start = self._settled_frames
         if not any(hypothesis.tokens.tokens for hypothesis in row.hypotheses):
             self._settled_frames = self._frames
-        return self._answer(
-            start,
-            self._frames,
-            True,
-            tuple(
-                Alternative(self._words.text(hypothesis.tokens), confidence(hypothesis.tokens.probabilities))
-                for hypothesis in row.hypotheses[: self._alternatives]
-            ),
-        )
+        # What a seam or the mode of endpointing leaves out may have been all that told two hypotheses apart.
+        distinct: dict[str, Alternative] = {}
+        for tokens in (hypothesis.tokens for hypothesis in row.hypotheses):
+            text = self._words.text(tokens)
+            distinct.setdefault(text, Alternative(text, confidence(tokens.probabilities)))
+            if len(distinct) == self._alternatives:
+                break
+        return self._answer(start, self._frames, True, tuple(distinct.values()))
 
     def _answer(
         self, start: int, end: int, is_provisional: bool, alternatives: tuple[Alternative, ...], closing: bool = False

@@ -48,6 +48,14 @@ def test_a_partial_has_no_more_readings_than_were_asked_for() -> None:
     assert [a.transcript for a in partial.alternatives] == [" two", " too"]
 
 
+def test_readings_that_endpointing_leaves_no_different_are_one() -> None:
+    pieces = (*PIECES, "<EOS>")
+    transcript = Transcript(pieces, FRAME, alternatives=3)
+    row = beam(NO_TOKENS, run((0, 1)), run((0, 1), (0, 4)), run((0, 0), (0, 4)), run((0, 0)))
+    (partial,) = transcript.add(row, closing=False)
+    assert [a.transcript for a in partial.alternatives] == [" two", " one"]
+
+
 def test_a_beam_without_words_gives_an_empty_partial_and_leaves_nothing_open() -> None:
     transcript = Transcript(PIECES, FRAME)
     (first,) = transcript.add(beam(NO_TOKENS, NO_TOKENS), closing=False)
