@@ -117,7 +117,8 @@ def test_steps_of_every_batch_size_are_timed_without_the_engine() -> None:
     result = time_steps(settings, what, this_machine())
     assert [row.batch for row in result.batches] == [1, 8, 32, 40]
     assert all(0 < row.p50_ms <= row.p99_ms and row.streams > 0 and row.steps > 0 for row in result.batches)
-    assert 0.1 < result.batches[-1].tokens_per_frame < 0.4
+    # How many steps the time held is not known; that the pace is that of speech is tested with a fixed number.
+    assert 0 < result.batches[-1].tokens_per_frame < 1
     assert "this processor" in steps_text(result)
 
 
