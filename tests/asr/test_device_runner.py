@@ -17,6 +17,7 @@ from gharial_asr.precision import Precision
 from gharial_asr.runner import Batch, LocalRunner, Runner
 from gharial_asr.state import StaleSlotError
 from numpy.typing import NDArray
+from side_by_side import rows_of
 from tiny_models import babble, tiny_checkpoint, tiny_config
 
 STEP = 960
@@ -33,17 +34,10 @@ def on_device(
 
 
 def decode(runner: Runner, recordings: dict[int, NDArray[np.float32]]) -> dict[int, Tokens]:
-    """Streams recordings by slot, all in one batch per step for as long as each lasts."""
-    for slot in recordings:
-        runner.open(slot, generation=slot + 1)
+    """What is settled of each recording, all of them streamed side by side."""
     found = {slot: Tokens() for slot in recordings}
-    for frame in range(max(len(x) for x in recordings.values()) // STEP):
-        going = [slot for slot, x in recordings.items() if len(x) >= (frame + 1) * STEP]
-        samples = np.stack([recordings[slot][frame * STEP : (frame + 1) * STEP] for slot in going])
-        slots = np.array(going, np.int32)
-        emitted = runner.step(Batch(slots, (slots + 1).astype(np.uint32), samples))
-        for slot, row in zip(going, emitted.rows(), strict=True):
-            found[slot] += row.settled
+    for slot, row in rows_of(runner, recordings):
+        found[slot] += row.settled
     return found
 
 

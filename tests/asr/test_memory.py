@@ -49,16 +49,18 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10)
 """
 
 
-def faults_of_a_round(what: str) -> int:
-    """Page faults of a process that takes 24 MiB and gives them back, over and over."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", ROUNDS, what]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, env=environment).stdout)
+def in_a_process_of_its_own(program: str, *words: str) -> float:
+    """The number that a program prints. Memory that this process has free already would hide what is taken."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, env=environment)
+    return float(done.stdout)
 
 
 def test_a_process_with_a_runner_keeps_the_memory_of_a_step_for_the_next() -> None:
-    assert faults_of_a_round("without") > 500
-    assert faults_of_a_round("with a runner") < 100
+    # Page faults of a round that takes 24 MiB and gives them back.
+    assert in_a_process_of_its_own(ROUNDS, "without") > 500
+    assert in_a_process_of_its_own(ROUNDS, "with a runner") < 100
 
 
 def test_reading_an_artefact_copies_none_of_its_weights(tmp_path: Path) -> None:
@@ -94,8 +96,4 @@ print((private_bytes() - before) / bytes_of_matrices(model))
 
 
 def test_a_loaded_model_costs_its_int8_weights_once() -> None:
-    """In a process of its own: in one that did much else, memory that was free already hides what is taken."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    command = [sys.executable, "-c", COST]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, env=environment)
-    assert 0.8 < float(done.stdout) < 1.2
+    assert 0.8 < in_a_process_of_its_own(COST) < 1.2

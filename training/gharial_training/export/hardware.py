@@ -4,8 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gharial_asr import checkpoint_fields as fields
-from gharial_asr.checkpoint import CheckpointError, HardwareCheckpoint, read_checkpoint
+from gharial_asr.checkpoint import (
+    FORMAT_VERSION,
+    CheckpointError,
+    HardwareCheckpoint,
+    parse_hardware_checkpoint,
+    read_checkpoint,
+)
 
 _NEEDED = ("ema_state_dict", "logmel_norm_weight", "tokenizer_kw", "rnnt_config", "melmeans", "melvars")
 
@@ -26,18 +31,17 @@ def hardware_checkpoint(content: dict[str, Any]) -> HardwareCheckpoint:
         )
     if not isinstance(content["tokenizer_kw"], dict):
         raise CheckpointError("tokenizer_kw: expected a dictionary with sentpiece_model; train with `gharial train`")
-    tokenizer = fields.tokenizer(content["tokenizer_kw"].get("sentpiece_model"))
-    config = fields.config(content["rnnt_config"], tokenizer.size)
-    filters = config.input_val.filterbank_features.n_filt
-    return HardwareCheckpoint(
-        config=config,
-        state_dict=fields.weights(content["ema_state_dict"], config),
-        mel_mean=fields.statistics("melmeans", content["melmeans"], filters, positive=False),
-        mel_variance=fields.statistics("melvars", content["melvars"], filters, positive=True),
-        tokenizer=tokenizer,
-        epoch=int(fields.number("epoch", content.get("epoch", 0))),
-        step=int(fields.number("step", content.get("step", 0))),
-        best_wer=float(fields.number("best_wer", content.get("best_wer", 1.0))),
+    counters = {key: content[key] for key in ("epoch", "step", "best_wer") if key in content}
+    return parse_hardware_checkpoint(
+        counters
+        | {
+            "state_dict": content["ema_state_dict"],
+            "melmeans": content["melmeans"],
+            "melvars": content["melvars"],
+            "sentpiece_model": content["tokenizer_kw"].get("sentpiece_model"),
+            "rnnt_config": content["rnnt_config"],
+            "version": FORMAT_VERSION,
+        }
     )
 
 
