@@ -77,7 +77,12 @@ def main(plan_file: str) -> None:
 
 
 def join_network(plan: MachinePlan) -> None:
-    """Brings up the machine's interfaces; waits for the one that the host plugs in."""
+    """Brings up the machine's interfaces; waits for the one that the host plugs in.
+
+    The hardware address follows from the machine's own. Left to the kernel, a switch takes the lowest address of
+    its ports and a new cable a random one: each power cycle would change it, and the neighbours would send into
+    the void until their caches expire, half a minute later.
+    """
     _ip("link", "set", "lo", "up")
     device = "eth0"
     if plan.bridge:
@@ -85,11 +90,17 @@ def join_network(plan: MachinePlan) -> None:
         _ip("link", "add", device, "type", "bridge")
     while not Path("/sys/class/net", device).exists():
         time.sleep(_TICK)
+    _ip("link", "set", device, "address", hardware_address(plan.address))
     _ip("address", "add", plan.address, "dev", device)
     _ip("link", "set", device, "up")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     for route in plan.routes:
         _ip("route", "replace", route.destination, "via", route.gateway)
+
+
+def hardware_address(address: str) -> str:
+    """A locally administered Ethernet address made of the machine's IPv4 address, with or without its "/24"."""
+    return "02:00:" + ":".join(f"{int(part):02x}" for part in address.partition("/")[0].split("."))
 
 
 def _ip(*arguments: str) -> None:

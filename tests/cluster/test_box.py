@@ -102,6 +102,22 @@ def test_up_again_starts_nothing_anew(cluster: Cluster) -> None:
     assert running_machines(cluster) == before
 
 
+def hardware_addresses(cluster: Cluster) -> dict[str, str]:
+    """What the neighbours of each machine remember: the Ethernet address of its interface."""
+    found = {}
+    for name, device in ((CONTROL_PLANE, "switch"), *((node, "eth0") for node in NODES)):
+        found[name] = json.loads(cluster.machine(name).run(["ip", "-json", "link", "show", device]))[0]["address"]
+    return found
+
+
+def test_a_power_cycle_changes_no_hardware_address_so_no_neighbour_sends_into_the_void(cluster: Cluster) -> None:
+    before = hardware_addresses(cluster)
+    assert len(set(before.values())) == 3
+    cluster.restart_node("node-b")
+    assert hardware_addresses(cluster) == before
+    eventually(lambda: is_ready(cluster, "node-b"))
+
+
 def test_a_power_cycle_keeps_what_is_on_disk_and_forgets_what_is_not(cluster: Cluster) -> None:
     cluster.node_exec("node-b", ["sh", "-c", "mkdir -p /var/lib/gharial; touch /var/lib/gharial/kept /run/forgotten"])
     before = running_machines(cluster)["node-b"]

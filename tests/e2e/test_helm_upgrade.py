@@ -8,9 +8,10 @@ from .streams import LiveStream, joined, offline_transcripts
 
 
 def pods_of(site: Site, component: str) -> set[str]:
-    """Names of a component's pods."""
+    """A component's pods by uid, without those that are on their way out."""
     selector = f"app.kubernetes.io/component={component}"
-    return {pod["metadata"]["uid"] for pod in site.objects("pods", SYSTEM_NAMESPACE, selector)}
+    pods = [pod["metadata"] for pod in site.objects("pods", SYSTEM_NAMESPACE, selector)]
+    return {pod["uid"] for pod in pods if "deletionTimestamp" not in pod}
 
 
 def test_a_live_stream_survives_helm_upgrade_word_for_word(
