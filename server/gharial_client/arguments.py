@@ -2,6 +2,8 @@
 
 import argparse
 
+from gharial_wire.audio import SAMPLE_RATE
+
 from gharial_client.target import stream_url
 
 
@@ -33,3 +35,11 @@ def server_headers(arguments: argparse.Namespace) -> dict[str, str]:
             raise ValueError(f"--header is {text!r}; give NAME: VALUE")
         headers[name.strip()] = value.strip()
     return headers
+
+
+def chunk_samples(arguments: argparse.Namespace) -> int:
+    """--chunk-ms in samples. Raises ValueError when that is less than one."""
+    chunk: int = round(arguments.chunk_ms * SAMPLE_RATE / 1000)
+    if chunk < 1:
+        raise ValueError(f"--chunk-ms is {arguments.chunk_ms}; give at least 0.0625 (one sample)")
+    return chunk

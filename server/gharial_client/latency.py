@@ -1,35 +1,43 @@
-"""What a user feels: how long after a frame's last sample was sent its answer arrives."""
+"""What a user feels: how long after a frame's last sample was sent the first answer comes that covers it."""
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from gharial_wire.audio import FRAME_SECONDS
+from numpy.typing import NDArray
+
+# Answers give times to the millisecond.
+_TOLERANCE = 0.02
 
 
 class LatencyMeter:
-    """Matches the answers of one connection to the frames that caused them, by the end of their interval."""
+    """Matches the answers of one connection to the frames that they cover, by the end of their interval."""
 
     def __init__(self) -> None:
-        self.seconds: list[float] = []
         self._sent_at: list[float] = []
         self._answered = 0
 
     def sent(self, audio_seconds: float, now: float) -> None:
         """All audio up to `audio_seconds` of this connection has been sent by `now`."""
-        complete = math.floor(audio_seconds / FRAME_SECONDS + 1e-6)
-        self._sent_at += [now] * (complete - len(self._sent_at))
+        complete = int(audio_seconds / FRAME_SECONDS + 1e-6)
+        for _ in range(complete - len(self._sent_at)):
+            self._sent_at.append(now)
 
-    def answered(self, end: float, now: float) -> None:
-        """An answer came whose interval ends at `end`. Each frame counts once: for its first answer."""
-        frame = round(end / FRAME_SECONDS)
-        if self._answered < frame <= len(self._sent_at):
-            self.seconds.append(now - self._sent_at[frame - 1])
-            self._answered = frame
+    def answered(self, end: float) -> list[float]:
+        """An answer came whose interval ends at `end`: when the frames were sent for which it is the first."""
+        frame = min(int(end / FRAME_SECONDS + _TOLERANCE), len(self._sent_at))
+        if frame <= self._answered:
+            return []
+        first, self._answered = self._answered, frame
+        return self._sent_at[first:frame]
+
+    def unanswered(self) -> list[float]:
+        """When the frames were sent that have no answer yet."""
+        return self._sent_at[self._answered :]
 
 
-def percentile(seconds: Sequence[float], percent: float) -> float:
+def percentile(seconds: "Sequence[float] | NDArray[np.float64]", percent: float) -> float:
     """The smallest value that at least `percent` of the values do not exceed; NaN of nothing."""
-    if not seconds:
-        return math.nan
-    ordered = sorted(seconds)
-    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+    ordered = np.sort(np.asarray(seconds, dtype=np.float64))
+    return float(ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]) if len(ordered) else math.nan

@@ -6,10 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from gharial_wire.audio import SAMPLE_RATE
 from rich.console import Console
 
-from gharial_client.arguments import add_server_arguments, server_headers, server_url
+from gharial_client.arguments import add_server_arguments, chunk_samples, server_headers, server_url
 from gharial_client.connecting import StreamError
 from gharial_client.display import LiveTranscript
 from gharial_client.recordings import read_recording
@@ -33,12 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Streams the files one after the other. 0: all went well; 1: some could not be read or streamed."""
     url = server_url(arguments)
-    chunk = round(arguments.chunk_ms * SAMPLE_RATE / 1000)
-    if chunk < 1:
-        raise ValueError(f"--chunk-ms is {arguments.chunk_ms}; give at least 0.0625 (one sample)")
     options = Options(
         pace=None if arguments.fast else 1.0,
-        chunk=chunk,
+        chunk=chunk_samples(arguments),
         headers=server_headers(arguments),
         patience_seconds=arguments.patience,
     )

@@ -128,13 +128,12 @@ class _Transcription:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             await connection.close()
-        self._result.latencies += meter.seconds
         code = connection.close_code
         return (1006 if code is None else code), connection.close_reason or ""
 
     def _take(self, answer: Answer, offset: float, meter: LatencyMeter) -> None:
         self._answered_at = time.monotonic()
-        meter.answered(answer.end, self._answered_at)
+        self._result.latencies += [self._answered_at - sent_at for sent_at in meter.answered(answer.end)]
         answer = replace(answer, start=answer.start + offset, end=answer.end + offset)
         self._patience.progress()
         self._result.answers += 1

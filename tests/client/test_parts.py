@@ -64,11 +64,19 @@ def test_latency_is_from_a_frames_last_sample_to_its_first_answer() -> None:
     meter = LatencyMeter()
     meter.sent(0.05, 1.0)
     meter.sent(0.13, 1.1)
-    meter.answered(0.06, 1.15)
-    meter.answered(0.06, 1.2)
-    meter.answered(0.12, 1.3)
-    meter.answered(0.18, 1.4)
-    assert meter.seconds == pytest.approx([0.05, 0.2])
+    assert meter.answered(0.06) == [1.1]
+    assert meter.answered(0.06) == []
+    assert meter.answered(0.18) == [1.1]
+    assert meter.answered(0.24) == []
+
+
+def test_an_answer_that_covers_several_frames_is_the_first_of_each() -> None:
+    meter = LatencyMeter()
+    meter.sent(0.06, 1.0)
+    meter.sent(0.24, 1.2)
+    assert meter.unanswered() == [1.0, 1.2, 1.2, 1.2]
+    assert meter.answered(0.19) == [1.0, 1.2, 1.2]
+    assert meter.unanswered() == [1.2]
 
 
 def test_percentiles_are_values_that_were_seen() -> None:
