@@ -78,6 +78,31 @@ class Endpointing(ApiModel):
     """A stream ends after so long without a word; never when not set. 2 goes well with terminal."""
 
 
+class Keyword(ApiModel):
+    """A phrase that is heard more readily, or less."""
+
+    phrase: str = Field(
+        min_length=1,
+        max_length=100,
+        json_schema_extra=rules(
+            cel(
+                r"self.matches('^[^ \\t\\r\\n]+( [^ \\t\\r\\n]+)*$')",
+                "a phrase is words with one space between them, spelt as transcripts are spelt",
+            )
+        ),
+    )
+    """Words as transcripts spell them."""
+    boost: float = Field(
+        default=0.5,
+        ge=-10,
+        le=10,
+        json_schema_extra=rules(
+            cel("self != 0.0", "boost 0 changes nothing: give a number above or below 0, or remove the phrase")
+        ),
+    )
+    """A natural logarithm for each character: above 0 for more, below 0 for less. Begin with 0.2 to 0.5."""
+
+
 class Decoding(ApiModel):
     """How words are found."""
 
@@ -100,6 +125,12 @@ class Decoding(ApiModel):
 
     endpointing: Endpointing = Endpointing()
     """Where streams end by themselves."""
+    keywords: list[Keyword] = Field(
+        default=[],
+        max_length=500,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["phrase"]},
+    )
+    """Phrases that every stream of the model hears more readily, or less: names, words of a trade."""
 
     def capacity_key(self, architecture: str) -> CapacityKey:
         """What a card's capacity is looked up by."""
@@ -150,6 +181,17 @@ class Routing(ApiModel):
     """What a client is told to wait (Retry-After) when the whole fleet is full."""
 
 
+class Tenants(ApiModel):
+    """Who may open streams, and how many."""
+
+    keys_secret_ref: NamedRef
+    """Secret in the model's namespace. Each entry is a tenant's key: its name is the tenant's (what follows a dot tells
+    several keys of one tenant apart), its value the key, or {"key": "…", "maxStreamsPerPod": 20}. Changes reach running
+    pods within about a minute; no pod restarts."""
+    max_streams_per_pod: int | None = Field(default=None, ge=1, le=100_000)
+    """Streams that one tenant may have on one server pod, where its entry says nothing else; no limit when not set."""
+
+
 class Rollout(ApiModel):
     """How pods of a new spec replace the old ones."""
 
@@ -194,6 +236,8 @@ class ModelSpec(ApiModel):
     """Server pods, one card each. kubectl scale and autoscalers change it through /scale."""
     routing: Routing = Routing()
     """How streams reach the model."""
+    tenants: Tenants | None = None
+    """Who may open streams; everybody who reaches the model when not set."""
     rollout: Rollout = Rollout()
     """How pods of a new spec replace the old ones."""
 

@@ -47,3 +47,6 @@ STREAM_PATH = "/asr/v0.1/stream"
 
 #: Checkpoint cache of a node, keyed by sha256.
 MODEL_CACHE = "/var/lib/gharial/models"
+
+#: Where the keys of a model's tenants are mounted in a server pod.
+TENANT_KEYS = "/etc/gharial/tenants"

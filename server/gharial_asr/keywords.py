@@ -51,13 +51,19 @@ def check_characters(keywords: Keywords, pieces: Sequence[str]) -> None:
             )
 
 
-def read_keywords(path: Path) -> Keywords:
-    """Keywords from a JSON file: {"keywords": {"phrase": boost}}. Raises ValueError, OSError."""
+def read_keywords(source: str) -> Keywords:
+    """Keywords from a JSON object, {"keywords": {"phrase": boost}}, or from the file with this path that holds one.
+
+    Raises ValueError, OSError.
+    """
+    inline = source.lstrip().startswith("{")
+    text = source if inline else Path(source).read_text()
     try:
-        phrases = json.loads(path.read_text())["keywords"]
+        phrases = json.loads(text)["keywords"]
     except (ValueError, KeyError, TypeError) as error:
         form = '{"keywords": {"gharial": 1.0}}'
-        raise ValueError(f"{path} holds no keywords ({error!r}); it must look like {form}") from error
+        holder = "the object given" if inline else source
+        raise ValueError(f"{holder} holds no keywords ({error!r}); it must look like {form}") from error
     return _checked_object(phrases)
 
 

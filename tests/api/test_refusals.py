@@ -87,6 +87,23 @@ BAD_MODELS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         model(decoding={"decoder": "greedy", "beamWidth": 4}),
         ("spec.decoding.beamWidth", "set decoder: beam"),
     ),
+    "a keyword twice": (
+        model(decoding={"keywords": [{"phrase": "gharial"}, {"phrase": "gharial", "boost": 1}]}),
+        ("spec.decoding.keywords", "Duplicate value"),
+    ),
+    "a keyword of two spaces": (
+        model(decoding={"keywords": [{"phrase": "long  nose"}]}),
+        ("spec.decoding.keywords[0].phrase", "one space between them"),
+    ),
+    "a keyword that changes nothing": (
+        model(decoding={"keywords": [{"phrase": "gharial", "boost": 0}]}),
+        ("spec.decoding.keywords[0].boost", "remove the phrase"),
+    ),
+    "tenants without keys": (model(tenants={}), ("spec.tenants.keysSecretRef", "Required value")),
+    "tenants without a place": (
+        model(tenants={"keysSecretRef": {"name": "keys"}, "maxStreamsPerPod": 0}),
+        ("spec.tenants.maxStreamsPerPod", "greater than or equal to 1"),
+    ),
     "host names without a gateway": (
         model(routing={"hostnames": ["a.example.com"]}),
         ("spec.routing.hostnames", "set spec.routing.gatewayRef"),

@@ -162,12 +162,13 @@ def test_keywords_that_cannot_be_are_refused(phrases: dict[str, float], remedy: 
 
 def test_a_file_of_keywords_has_the_documented_form(tmp_path: Path) -> None:
     path = tmp_path / "keywords.json"
-    path.write_text(json.dumps({"keywords": {"gharial": 1, " long  nose ": -0.5}}))
-    assert read_keywords(path) == (("gharial", 1.0), ("long nose", -0.5))
+    text = json.dumps({"keywords": {"gharial": 1, " long  nose ": -0.5}})
+    path.write_text(text)
+    assert read_keywords(str(path)) == read_keywords(text) == (("gharial", 1.0), ("long nose", -0.5))
     for text in ("{}", "[1]", "no JSON", '{"keywords": {"a": "much"}}', '{"keywords": ["a"]}'):
         path.write_text(text)
         with pytest.raises(ValueError, match="keywords"):
-            read_keywords(path)
+            read_keywords(str(path))
 
 
 def test_five_hundred_phrases_compile_into_flat_arrays() -> None:

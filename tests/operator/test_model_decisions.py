@@ -170,6 +170,32 @@ def test_the_decoder_reaches_the_server(decoding: dict[str, Any], words: list[st
     assert said == words
 
 
+def pod_of(**spec: Any) -> dict[str, Any]:
+    pod: dict[str, Any] = build_deployment(a_model(**spec), a_pool(), 16, CONFIG)["spec"]["template"]["spec"]
+    return pod
+
+
+def test_keywords_reach_the_server_and_their_order_restarts_no_pod() -> None:
+    keywords = [{"phrase": "nil"}, {"phrase": "long nose", "boost": -1}]
+    pods = [pod_of(decoding={"keywords": order}) for order in (keywords, keywords[::-1])]
+    assert pods[0] == pods[1]
+    words = pods[0]["containers"][0]["args"]
+    assert words[words.index("--keywords") + 1] == '{"keywords": {"long nose": -1.0, "nil": 0.5}}'
+    assert "--keywords" not in pod_of()["containers"][0]["args"]
+
+
+def test_tenants_keys_are_mounted_where_the_server_looks_for_them() -> None:
+    pod = pod_of(tenants={"keysSecretRef": {"name": "keys"}, "maxStreamsPerPod": 3})
+    server = pod["containers"][0]
+    words = server["args"]
+    folder = words[words.index("--tenants") + 1]
+    assert words[words.index("--tenant-streams") + 1] == "3"
+    volume = next(mount["name"] for mount in server["volumeMounts"] if mount["mountPath"] == folder)
+    assert next(v for v in pod["volumes"] if v["name"] == volume)["secret"]["secretName"] == "keys"
+    assert "--tenant-streams" not in pod_of(tenants={"keysSecretRef": {"name": "keys"}})["containers"][0]["args"]
+    assert "--tenants" not in pod_of()["containers"][0]["args"]
+
+
 def test_endpointing_reaches_the_server() -> None:
     ending = a_model(decoding={"endpointing": {"eosMode": "terminal", "silenceSeconds": 2}})
     words = build_deployment(ending, a_pool(), 16, CONFIG)["spec"]["template"]["spec"]["containers"][0]["args"]

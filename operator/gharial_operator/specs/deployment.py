@@ -1,5 +1,7 @@
 """The Deployment of a model's server pods."""
 
+import json
+
 from gharial_api import AsrCardPool, AsrModel, names
 from gharial_api.base import JsonObject
 
@@ -71,6 +73,12 @@ def _pod(model: AsrModel, pool: AsrCardPool, capacity: int, config: OperatorConf
             {"name": "scratch", "emptyDir": {"sizeLimit": "256Mi"}},
         ],
     }
+    if model.spec.tenants is not None:
+        # Optional, so that a missing Secret ends in the server's own sentence instead of a pod that waits in silence.
+        secret = {"secretName": model.spec.tenants.keys_secret_ref.name, "optional": True, "defaultMode": 0o444}
+        pod["volumes"].append({"name": "tenants", "secret": secret})
+        mount = {"name": "tenants", "mountPath": names.TENANT_KEYS, "readOnly": True}
+        pod["containers"][0]["volumeMounts"].append(mount)
     if pool.spec.driver in MANAGED_DRIVERS:
         pod["resourceClaims"] = [{"name": CARD, "resourceClaimTemplateName": model.metadata.name}]
     return pod
@@ -153,12 +161,24 @@ def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int) -> list[
             words += ["--beam-width", str(model.spec.decoding.beam_width)]
     if model.spec.decoding.state_resets:
         words.append("--state-resets")
+    if model.spec.decoding.keywords:
+        words += ["--keywords", keyword_list(model)]
     endpointing = model.spec.decoding.endpointing
     words += ["--eos-mode", endpointing.eos_mode] if endpointing.eos_mode != "classic" else []
     if endpointing.silence_seconds is not None:
         words += ["--silence-terminate-seconds", str(endpointing.silence_seconds)]
+    if model.spec.tenants is not None:
+        words += ["--tenants", names.TENANT_KEYS]
+        limit = model.spec.tenants.max_streams_per_pod
+        words += ["--tenant-streams", str(limit)] if limit is not None else []
     words += ["--drain-timeout", str(model.spec.rollout.drain_timeout_seconds)]
     return [*words, "--retry-after", str(model.spec.routing.retry_after_seconds)]
+
+
+def keyword_list(model: AsrModel) -> str:
+    """The model's keywords as `gharial serve --keywords` reads them; the order of the spec changes nothing."""
+    boosts = {keyword.phrase: keyword.boost for keyword in model.spec.decoding.keywords}
+    return json.dumps({"keywords": boosts}, sort_keys=True, ensure_ascii=False)
 
 
 def _resources(pool: AsrCardPool) -> JsonObject:

@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 
 from gharial_asr.decoding.settings import BEAM, DECODERS, GREEDY, DecoderSettings
 from gharial_asr.endpointing import EOS_MODES, EndpointSettings
@@ -60,8 +59,9 @@ def add_recognition_arguments(parser: argparse.ArgumentParser) -> None:
 def add_keyword_argument(parser: argparse.ArgumentParser) -> None:
     """Declares the option of keywords."""
     parser.add_argument(
-        "--keywords", type=Path, metavar="FILE",
-        help='phrases to hear more readily, or less, for every stream: {"keywords": {"gharial": 1.0}}',
+        "--keywords", metavar="FILE",
+        help='phrases to hear more readily, or less, for every stream: a file with {"keywords": {"gharial": 1.0}}, or '
+             "that object itself",
     )  # fmt: skip
 
 
