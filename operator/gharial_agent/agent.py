@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,7 +19,7 @@ from gharial_agent import web
 from gharial_agent.bitstreams import BitstreamCache, config_map_value
 from gharial_agent.cards.protocol import CardDriver, CardError
 from gharial_agent.claims import ClaimBook
-from gharial_agent.decide.facts import Limits
+from gharial_agent.decide.facts import CardFacts, Limits
 from gharial_agent.decide.node import decide
 from gharial_agent.decide.verdict import (
     LONG_ACTIONS,
@@ -159,6 +159,7 @@ class Agent:
         self._status.write(status, live, now)
         self._events.tell(node, plan.verdicts)
         count_phases(plan.verdicts)
+        count_licences(observation.facts.cards, inputs.today)
         self._perform([action for action in plan.actions if isinstance(action, LONG_ACTIONS)], node)
 
     def _perform(self, actions: Sequence[Action], node: AsrCardNode) -> None:
@@ -204,6 +205,18 @@ class Agent:
         except KubeError as error:
             raise OSError(str(error)) from None
         return config_map_value(found.get("data") or {}, found.get("binaryData") or {}, key.key)
+
+
+def count_licences(cards: Sequence[CardFacts], today: date) -> None:
+    """The gauges of licences."""
+    web.LICENCES.clear()
+    web.LICENCE_DAYS.clear()
+    for state, number in Counter(card.licence.state for card in cards).items():
+        web.LICENCES.labels(state.value).set(number)
+    for card in cards:
+        licence = card.licence.licence
+        if licence is not None and licence.expires is not None:
+            web.LICENCE_DAYS.labels(card.unique_id).set((licence.expires - today).days)
 
 
 def count_phases(verdicts: Mapping[str, Verdict]) -> None:

@@ -40,7 +40,8 @@ def sentence(judgement: Judgement, bitstream: Bitstream) -> str:
     licence = judgement.licence
     if licence is None:
         return {
-            LicenceState.MISSING: "No licence for this card in the pool's Secrets; add its file to one of them.",
+            LicenceState.MISSING: "No licence in the pool's Secrets; add this card's file to one of them.",
+            LicenceState.WRONG_CARD: "The licences in the pool's Secrets are for other cards; add this card's file.",
         }.get(judgement.state, "The licence file cannot be read; fetch it again from the issuer.")
     runs = f"bitstream {bitstream.version} of {bitstream.release_date}"
     return {

@@ -18,28 +18,10 @@ from gharial_api.node import (
 )
 from gharial_wire.licence import LicenceState
 
+from gharial_agent.decide.card import LICENCE_REASONS
 from gharial_agent.decide.facts import CardFacts, NodeFacts
 from gharial_agent.decide.verdict import Verdict
 from gharial_agent.store import Step
-
-LicenceWord = Literal["Valid", "Missing", "Invalid", "Expired", "VersionExceeded", "NotNeeded"]
-
-LICENCE_WORDS: dict[LicenceState, LicenceWord] = {
-    LicenceState.VALID: "Valid",
-    LicenceState.EXPIRES_SOON: "Valid",
-    LicenceState.EXPIRED: "Expired",
-    LicenceState.RELEASE_DATE_EXCEEDED: "VersionExceeded",
-    LicenceState.VERSION_EXCEEDED: "VersionExceeded",
-    LicenceState.WRONG_CARD: "Invalid",
-    LicenceState.BAD_SIGNATURE: "Invalid",
-    LicenceState.MISSING: "Missing",
-}
-LICENCE_REASONS: dict[LicenceWord, Reason] = {
-    "Missing": Reason.LICENCE_MISSING,
-    "Invalid": Reason.LICENCE_INVALID,
-    "Expired": Reason.LICENCE_EXPIRED,
-    "VersionExceeded": Reason.LICENCE_VERSION_EXCEEDED,
-}
 
 
 @dataclass(frozen=True)
@@ -118,14 +100,13 @@ def licences_valid(facts: NodeFacts) -> Aspect:
     if not facts.cards:
         return Aspect("Unknown", Reason.NO_CARDS_FOUND, "No card was found.")
     for card in facts.cards:
-        word = LICENCE_WORDS[card.licence.state]
-        if word in LICENCE_REASONS:
+        if not card.licence.state.allows_running:
             message = f"Card {card.unique_id} at {card.record.pci_address}: {card.licence_message}"
-            return Aspect("False", LICENCE_REASONS[word], message)
+            return Aspect("False", LICENCE_REASONS[card.licence.state], message)
     ending = [card for card in facts.cards if card.licence.state is LicenceState.EXPIRES_SOON]
     if ending:
         message = f"Card {ending[0].unique_id}: {ending[0].licence_message}"
-        return Aspect("True", Reason.LICENCES_VALID, message)
+        return Aspect("True", Reason.LICENCE_EXPIRES_SOON, message)
     return Aspect("True", Reason.LICENCES_VALID, "Every card has a valid licence.")
 
 
@@ -181,7 +162,7 @@ def card_licence(facts: CardFacts) -> CardLicence:
     """The licence's part."""
     licence = facts.licence.licence
     return CardLicence(
-        state=LICENCE_WORDS[facts.licence.state],
+        state=facts.licence.state.value,
         max_version=licence.max_version if licence else None,
         max_release_date=licence.max_release_date.isoformat() if licence else None,
         message=None if facts.licence.state is LicenceState.VALID else facts.licence_message,

@@ -8,6 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
 
 CARDS = Gauge("gharial_agent_cards", "Cards of this node by phase.", ["phase"])
+LICENCES = Gauge("gharial_agent_licences", "Cards of this node by their licence's state.", ["state"])
+LICENCE_DAYS = Gauge(
+    "gharial_agent_licence_days_left", "Days until a card's licence ends; only licences that end.", ["unique_id"]
+)
 FLASHES = Counter("gharial_agent_flashes_total", "Flashes that ended, by result.", ["result"])
 TICKS = Counter("gharial_agent_decisions_total", "Times that the agent has looked and decided.")
 

@@ -88,12 +88,18 @@ class Reason(Documented):
     LICENCES_VALID = "LicencesValid", "Every card that needs a licence has a valid one."
     LICENCES_NOT_NEEDED = "LicencesNotNeeded", "This driver needs no licence."
     LICENCE_MISSING = "LicenceMissing", "No licence for a card's unique id was found."
-    LICENCE_INVALID = "LicenceInvalid", "A licence is for another card, or its signature is wrong."
+    LICENCE_FOR_ANOTHER_CARD = "LicenceForAnotherCard", "There are licences, but none for this card's unique id."
+    LICENCE_SIGNATURE_WRONG = "LicenceSignatureWrong", "A licence was changed, or is another issuer's."
     LICENCE_EXPIRED = "LicenceExpired", "A licence has run out."
     LICENCE_VERSION_EXCEEDED = (
         "LicenceVersionExceeded",
         "The bitstream is newer than the newest version the licence allows.",
     )
+    LICENCE_RELEASE_DATE_EXCEEDED = (
+        "LicenceReleaseDateExceeded",
+        "The bitstream was released after the newest date the licence allows.",
+    )
+    LICENCE_EXPIRES_SOON = "LicenceExpiresSoon", "A licence runs out within 30 days; its card still serves."
     # Models.
     POOL_NOT_FOUND = "PoolNotFound", "The AsrCardPool that poolRef names does not exist."
     CAPACITY_UNKNOWN = "CapacityUnknown", "Neither the pool nor the published table knows this architecture's streams."

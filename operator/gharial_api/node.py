@@ -52,8 +52,18 @@ class NodeSpec(ApiModel):
 class CardLicence(ApiModel):
     """What the agent knows of a card's licence."""
 
-    state: Literal["Valid", "Missing", "Invalid", "Expired", "VersionExceeded", "NotNeeded"]
-    """Valid, Missing, Invalid (other card, or wrong signature), Expired, VersionExceeded or NotNeeded."""
+    state: Literal[
+        "Valid",
+        "ExpiresSoon",
+        "Expired",
+        "ReleaseDateExceeded",
+        "VersionExceeded",
+        "WrongCard",
+        "BadSignature",
+        "Missing",
+        "NotNeeded",
+    ]
+    """Valid and ExpiresSoon (within 30 days) let the card serve, others do not; NotNeeded: driver without licences."""
     max_version: str | None = None
     """Newest bitstream version that the licence allows."""
     max_release_date: str | None = None

@@ -50,6 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          help="not ready while no more than N streams are free (%(default)s)")  # fmt: skip
     streams.add_argument("--retry-after", type=int, default=d.retry_after, metavar="S",
                          help="what a refused client is told to wait (%(default)s s)")  # fmt: skip
+    streams.add_argument("--tenants", type=Path, metavar="DIR",
+                         help="streams need a key: a file for each, named like its tenant (none needed)")  # fmt: skip
+    streams.add_argument("--tenant-streams", type=int, metavar="N",
+                         help="streams of one tenant at once, where its file says nothing else (no limit)")  # fmt: skip
     streams.add_argument("--drain-timeout", type=float, default=d.drain_timeout, metavar="S",
                          help="after SIGTERM, how long live streams may go on (%(default)s s)")  # fmt: skip
     streams.add_argument("--idle-timeout", type=float, default=d.idle_timeout, metavar="S",

@@ -17,6 +17,7 @@ from gharial_server.admission import Load, Phase, Refusal, refuse, unready
 from gharial_server.engine.interface import Engine, EngineFullError, EngineStoppedError, Event, Stream
 from gharial_server.metrics import Metrics
 from gharial_server.settings import Settings
+from gharial_server.tenants import Tenant, Tenants
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Service:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
         self.metrics = metrics
+        self.tenants = None if settings.tenants is None else Tenants(settings.tenants, settings.tenant_streams)
         self.engine: Engine | None = None
         self.emptied = asyncio.Event()
         self.emptied.set()
@@ -106,6 +108,11 @@ class Service:
         assert verdict is not None
         return verdict
 
+    def count(self, tenant: Tenant | None, change: int) -> None:
+        """A tenant has one stream more (1) or less (-1)."""
+        if self.tenants is not None and tenant is not None:
+            self.tenants.count(tenant, change)
+
     def attach(self, stream: Stream, session: OpenStream) -> None:
         """From now on the session gets the stream's events, and `emptied` waits for it."""
         self._fed[stream.id] = session
@@ -130,6 +137,8 @@ class Service:
 
     def check_all(self) -> None:
         """Looks after every stream's time limits."""
+        if self.tenants is not None:
+            self.tenants.refresh()
         now = time.monotonic()
         for session in list(self._open):
             session.check(now)

@@ -34,6 +34,8 @@ class Settings:
     threads: int = 1
     ready_headroom: int = 0
     retry_after: int = 1
+    tenants: Path | None = None
+    tenant_streams: int | None = None
     drain_timeout: float = 3600.0
     idle_timeout: float = 60.0
     write_timeout: float = 20.0
@@ -51,6 +53,8 @@ class Settings:
             raise ValueError(
                 "--ready-headroom must lie between 0 and one less than --capacity, or no stream ever comes"
             )
+        if self.tenant_streams is not None and (self.tenants is None or self.tenant_streams < 1):
+            raise ValueError("--tenant-streams needs --tenants and a number of at least 1")
         if self.sha256 is not None and not _is_sha256(self.sha256):
             raise ValueError(f"--sha256 is {self.sha256!r}; give 64 hexadecimal digits")
 

@@ -85,7 +85,7 @@ class Tenants:
     _stamp: int = 0
     _open: Counter[str] = field(default_factory=Counter)
 
-    def load(self) -> None:
+    def __post_init__(self) -> None:
         """Reads the keys for the first time. Raises ValueError or OSError with the remedy."""
         try:
             self._stamp = self.folder.stat().st_mtime_ns
@@ -122,6 +122,11 @@ class Tenants:
         tenant = self._keys.get(_digest(key))
         return tenant if tenant is not None else Refusal(401, "bad_key", "the key is not known here")
 
+    def admit(self, key: str | None, retry_after: int) -> Tenant | Refusal:
+        """Whose key it is, if the tenant may open one more stream now. Takes no place yet."""
+        tenant = self.identify(key)
+        return tenant if isinstance(tenant, Refusal) else self.refuse(tenant, retry_after) or tenant
+
     def refuse(self, tenant: Tenant, retry_after: int) -> Refusal | None:
         """Why the tenant may open no further stream now, or None."""
         if tenant.max_streams is None or self._open[tenant.name] < tenant.max_streams:
@@ -129,13 +134,9 @@ class Tenants:
         told = f"{tenant.name} has {self._open[tenant.name]} streams open here, as many as it may; close one"
         return Refusal(429, "tenant_full", told, retry_after)
 
-    def opened(self, tenant: Tenant) -> None:
-        """The tenant has one stream more."""
-        self._open[tenant.name] += 1
-
-    def closed(self, tenant: Tenant) -> None:
-        """The tenant has one stream less."""
-        self._open[tenant.name] -= 1
+    def count(self, tenant: Tenant, change: int) -> None:
+        """The tenant has one stream more (1) or less (-1)."""
+        self._open[tenant.name] += change
         if not self._open[tenant.name]:
             del self._open[tenant.name]
 

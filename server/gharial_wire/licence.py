@@ -147,15 +147,22 @@ def judge_best(
 ) -> tuple[Judgement, bytes | None]:
     """The best judgement over many licence files, and the file it came from.
 
-    Files for other cards count as absent: a folder of a whole fleet's licences is the usual case.
+    Files for other cards count only when there is none for this one: a folder of a whole fleet's licences is the usual
+    case.
     """
     order = list(LicenceState)
     best: tuple[Judgement, bytes | None] = (Judgement(LicenceState.MISSING), None)
+    others = False
     for document in documents:
         judgement = judge(document, key, card_id, bitstream, today)
-        foreign = judgement.licence is None or judgement.licence.card_id != card_id
-        if not foreign and order.index(judgement.state) < order.index(best[0].state):
+        if judgement.licence is None:
+            continue
+        if judgement.licence.card_id != card_id:
+            others = True
+        elif order.index(judgement.state) < order.index(best[0].state):
             best = (judgement, document)
+    if others and best[1] is None:
+        return Judgement(LicenceState.WRONG_CARD), None
     return best
 
 

@@ -6,7 +6,7 @@ Transcription"). A stream without `content_type` is taken as raw audio in the on
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from gharial_wire.audio import CHANNELS, SAMPLE_RATE
@@ -21,7 +21,7 @@ SAMPLE_FORMAT = "S16LE"
 CONTENT_TYPE = f"{MEDIA_TYPE};format={SAMPLE_FORMAT};channels={CHANNELS};rate={SAMPLE_RATE}"
 _CONTENT_PARAMETERS = {"format": SAMPLE_FORMAT, "channels": str(CHANNELS), "rate": str(SAMPLE_RATE)}
 
-# `api_key` belongs to a gateway in front of the server, which may leave it in the URL.
+# `api_key` may also belong to a gateway in front of the server, which leaves it in the URL.
 _PARAMETERS = ("content_type", "model", "version", "lang", "alternatives", "keywords", "api_key")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}")
@@ -46,6 +46,7 @@ class StreamRequest:
     language: str | None = None
     alternatives: int = 1
     keywords: tuple[tuple[str, float], ...] = ()
+    api_key: str | None = field(default=None, repr=False)
 
 
 def parse_target(target: str) -> StreamRequest:
@@ -65,6 +66,7 @@ def parse_target(target: str) -> StreamRequest:
         language=_matching("lang", given.get("lang"), _LANGUAGE, "a BCP 47 language tag such as en"),
         alternatives=_alternatives(given.get("alternatives", "1")),
         keywords=_keywords(given.get("keywords", "")),
+        api_key=given.get("api_key"),
     )
 
 

@@ -148,11 +148,11 @@ def test_a_card_in_use_is_waited_for_and_an_idle_pod_is_sent_away() -> None:
     ("state", "reason"),
     [
         (LicenceState.MISSING, "LicenceMissing"),
-        (LicenceState.WRONG_CARD, "LicenceInvalid"),
-        (LicenceState.BAD_SIGNATURE, "LicenceInvalid"),
+        (LicenceState.WRONG_CARD, "LicenceForAnotherCard"),
+        (LicenceState.BAD_SIGNATURE, "LicenceSignatureWrong"),
         (LicenceState.EXPIRED, "LicenceExpired"),
         (LicenceState.VERSION_EXCEEDED, "LicenceVersionExceeded"),
-        (LicenceState.RELEASE_DATE_EXCEEDED, "LicenceVersionExceeded"),
+        (LicenceState.RELEASE_DATE_EXCEEDED, "LicenceReleaseDateExceeded"),
     ],
 )
 def test_an_unlicensed_card_gets_no_pod_and_says_why(state: LicenceState, reason: str) -> None:

@@ -82,6 +82,13 @@ def test_licence_troubles_are_told_worst_first() -> None:
     assert message.endswith("No licence for 0123456789abcdef.")
 
 
+def test_a_licence_that_ends_soon_is_valid_and_said() -> None:
+    soon = card(licence={"state": "ExpiresSoon", "message": "The licence ends on 2026-12-01; ask the issuer."})
+    status, reason, message = said(decide(a_card_node("a", card("0000:5e:00.0"), soon)), "LicencesValid")
+    assert (status, reason) == ("True", "LicenceExpiresSoon")
+    assert message.startswith("1 of 2 cards with a licence that ends soon") and "2026-12-01" in message
+
+
 def test_drivers_without_licences_need_none() -> None:
     decision = decide(nodes=[a_node("a", gpus=2)], driver="cuda", bitstream=None, licences=None)
     assert said(decision, "LicencesValid")[1] == "LicencesNotNeeded"

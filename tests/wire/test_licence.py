@@ -93,7 +93,8 @@ def test_of_many_files_the_best_of_this_card_counts() -> None:
     assert (judgement.state, document) == (LicenceState.VALID, good)
 
 
-def test_a_folder_of_other_cards_licences_is_missing() -> None:
+def test_a_folder_of_other_cards_licences_alone_is_said_to_be_that() -> None:
     foreign = sign(LICENCE.model_copy(update={"card_id": "f" * 16}), KEY)
     judgement, document = judge_best([foreign], KEY.public_key(), CARD, BITSTREAM, TODAY)
-    assert (judgement.state, document) == (LicenceState.MISSING, None)
+    assert (judgement.state, document) == (LicenceState.WRONG_CARD, None)
+    assert judge_best([b"junk"], KEY.public_key(), CARD, BITSTREAM, TODAY)[0].state is LicenceState.MISSING

@@ -26,11 +26,11 @@ from gharial_agent.store import Intent, Step
 
 LICENCE_REASONS = {
     LicenceState.MISSING: Reason.LICENCE_MISSING,
-    LicenceState.WRONG_CARD: Reason.LICENCE_INVALID,
-    LicenceState.BAD_SIGNATURE: Reason.LICENCE_INVALID,
+    LicenceState.WRONG_CARD: Reason.LICENCE_FOR_ANOTHER_CARD,
+    LicenceState.BAD_SIGNATURE: Reason.LICENCE_SIGNATURE_WRONG,
     LicenceState.EXPIRED: Reason.LICENCE_EXPIRED,
     LicenceState.VERSION_EXCEEDED: Reason.LICENCE_VERSION_EXCEEDED,
-    LicenceState.RELEASE_DATE_EXCEEDED: Reason.LICENCE_VERSION_EXCEEDED,
+    LicenceState.RELEASE_DATE_EXCEEDED: Reason.LICENCE_RELEASE_DATE_EXCEEDED,
 }
 #: States in which flashing the target would take a card out of service for good.
 TOO_NEW = {LicenceState.VERSION_EXCEEDED, LicenceState.RELEASE_DATE_EXCEEDED}

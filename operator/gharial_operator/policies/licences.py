@@ -12,12 +12,19 @@ from gharial_operator.policies.words import count, names
 #: Licence states from worst to least bad, with reason and remedy.
 _TROUBLES = (
     ("Missing", Reason.LICENCE_MISSING, "without a licence", "Add a Secret with one to spec.licences"),
-    ("Invalid", Reason.LICENCE_INVALID, "with a licence that is for another card or forged", "Ask for one for this id"),
+    ("WrongCard", Reason.LICENCE_FOR_ANOTHER_CARD, "without a licence of its own", "Add one for this id"),
+    ("BadSignature", Reason.LICENCE_SIGNATURE_WRONG, "with a licence that was changed or forged", "Fetch it again"),
     ("Expired", Reason.LICENCE_EXPIRED, "with a licence that has run out", "Renew it"),
     (
         "VersionExceeded",
         Reason.LICENCE_VERSION_EXCEEDED,
         "with a licence too old for the bitstream",
+        "Renew it, or set an older spec.bitstream.version",
+    ),
+    (
+        "ReleaseDateExceeded",
+        Reason.LICENCE_RELEASE_DATE_EXCEEDED,
+        "with a licence for older releases",
         "Renew it, or set an older spec.bitstream.version",
     ),
 )
@@ -37,6 +44,11 @@ def licences(pool: AsrCardPool, card_nodes: Sequence[AsrCardNode]) -> Verdict:
     unknown = [card for card in cards if card.card.licence is None]
     if unknown:
         return Verdict("Unknown", Reason.WAITING_FOR_CARDS, f"{count(len(unknown), 'card')} not checked yet.")
+    ending = [card for card in cards if card.card.licence and card.card.licence.state == "ExpiresSoon"]
+    if ending:
+        return yes(
+            Reason.LICENCE_EXPIRES_SOON, _sentence(ending, len(cards), "with a licence that ends soon", "Renew it")
+        )
     return yes(Reason.LICENCES_VALID, f"All licences are valid: {count(sum(licensed(c.card) for c in cards), 'card')}.")
 
 

@@ -1,5 +1,6 @@
 """The opening handshake of a stream: what it is answered with before there is a WebSocket."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from gharial_wire.models import check_model
@@ -8,14 +9,30 @@ from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithLis
 
 from gharial_server.admission import Refusal
 from gharial_server.service import Service
+from gharial_server.tenants import Tenant, key_of
 
 STREAM_HEADER = "X-Gharial-Stream"
 
 
-def judge(service: Service, request: WSUpgradeRequest) -> StreamRequest | Refusal:
+@dataclass(frozen=True)
+class Wanted:
+    """A stream that may be opened. tenant: whose it is; None where everybody may stream."""
+
+    request: StreamRequest
+    tenant: Tenant | None
+
+
+def judge(service: Service, request: WSUpgradeRequest) -> Wanted | Refusal:
     """What the client asks for, if it may have it now. Takes no place yet."""
+    tenant: Tenant | None = None
     try:
         wanted = parse_target(request.path.decode("ascii"))
+        if service.tenants is not None:
+            key = key_of(request.headers, wanted.api_key)
+            admitted = service.tenants.admit(key, service.settings.retry_after)
+            if isinstance(admitted, Refusal):
+                return admitted
+            tenant = admitted
         check_model(wanted, service.settings.identity)
     except UnicodeDecodeError:
         return Refusal(400, "bad_request", "the URL has bytes that are not ASCII; percent-encode them")
@@ -27,7 +44,7 @@ def judge(service: Service, request: WSUpgradeRequest) -> StreamRequest | Refusa
         service.keywords(wanted)
     except ValueError as error:
         return Refusal(400, "bad_request", str(error))
-    return service.refuse() or wanted
+    return service.refuse() or Wanted(wanted, tenant)
 
 
 def mend_connection_header(request: WSUpgradeRequest) -> None:

@@ -11,11 +11,11 @@ from typing import Protocol
 import numpy as np
 from gharial_wire.audio import SAMPLE_BYTES, SAMPLE_RATE
 from gharial_wire.closing import FAILED, IDLE, SLOW_READER, Close
-from gharial_wire.request import StreamRequest
 from gharial_wire.stream import END, ServerStream
 
 from gharial_server.engine.interface import Answer, Event, Stream
 from gharial_server.service import Service
+from gharial_server.web.handshake import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,9 @@ class Outlet(Protocol):
 class Session:
     """Feeds a stream's messages to the engine and its answers to the socket."""
 
-    def __init__(self, name: str, request: StreamRequest, stream: Stream, outlet: Outlet, service: Service) -> None:
+    def __init__(self, name: str, wanted: Wanted, stream: Stream, outlet: Outlet, service: Service) -> None:
         self.name = name
-        self._protocol = ServerStream(request)
+        self._protocol = ServerStream(wanted.request)
         self._stream = stream
         self._outlet = outlet
         self._service = service
@@ -60,6 +60,8 @@ class Session:
         self._samples = 0
         self._heard_at = self._pinged_at = self._began
         service.attach(stream, self)
+        self._tenant = wanted.tenant
+        service.count(wanted.tenant, 1)
 
     def receive(self, message: bytes) -> None:
         """Takes one binary message of the client."""
@@ -126,6 +128,7 @@ class Session:
         self._protocol.end(Close(1000))
         self._service.release(self._stream)
         self._service.forget(self)
+        self._service.count(self._tenant, -1)
         self._service.metrics.closed.labels(str(code)).inc()
         log.info(
             "stream closed",
@@ -133,6 +136,7 @@ class Session:
                 "stream": self.name,
                 "code": code,
                 "reason": reason,
+                "tenant": self._tenant.name if self._tenant else "",
                 "audio_seconds": round(self._samples / SAMPLE_RATE, 2),
                 "seconds": round(time.monotonic() - self._began, 2),
                 "answers": self._answers,

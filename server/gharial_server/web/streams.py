@@ -10,7 +10,6 @@ import socket
 import uuid
 
 from gharial_wire.closing import FAILED, RESTARTING, TOO_LARGE, Close
-from gharial_wire.request import StreamRequest
 from picows import (
     WSCloseCode,
     WSFrame,
@@ -24,7 +23,7 @@ from picows import (
 
 from gharial_server.admission import Refusal
 from gharial_server.service import Service
-from gharial_server.web.handshake import acceptance, judge, mend_connection_header, refusal
+from gharial_server.web.handshake import Wanted, acceptance, judge, mend_connection_header, refusal
 from gharial_server.web.session import Session
 
 log = logging.getLogger(__name__)
@@ -42,10 +41,10 @@ CLOSE_SECONDS = 3.0
 class StreamConnection(WSListener):
     """One WebSocket; its session's way in and out."""
 
-    def __init__(self, endpoint: "StreamEndpoint", name: str, request: StreamRequest) -> None:
+    def __init__(self, endpoint: "StreamEndpoint", name: str, wanted: Wanted) -> None:
         self._endpoint = endpoint
         self._name = name
-        self._request = request
+        self._wanted = wanted
         self._session: Session | None = None
         self._transport: WSTransport | None = None
         self._fragments: list[bytes] = []
@@ -61,11 +60,11 @@ class StreamConnection(WSListener):
         service = self._endpoint.service
         self._endpoint.connections.add(self)
         # `judge` has found room for it in this same turn of the event loop, so only a dying engine says no here.
-        admitted = service.admit(self._request)
+        admitted = service.admit(self._wanted.request)
         if isinstance(admitted, Refusal):
             self.close(FAILED)
         else:
-            self._session = Session(self._name, self._request, admitted, self, service)
+            self._session = Session(self._name, self._wanted, admitted, self, service)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
