@@ -31,5 +31,11 @@ SLOW_READER = Close(1008, "400 answers were not read for too long; read while se
 FAILED = Close(1011, "500 the recogniser failed; connect again and send on from the last final answer")
 RESTARTING = Close(1012, "503 the server is restarting; connect again and send on from the last final answer")
 
+
+def bad_audio(what: str) -> Close:
+    """The audio does not decode: invalid payload. what: a FormatError's words."""
+    return Close(1007, f"400 {what}; send what content_type says")
+
+
 # What a client may cure by connecting again; everything else would only happen again.
 RETRYABLE_CODES = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1014})

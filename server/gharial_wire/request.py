@@ -1,32 +1,35 @@
 """What a client asks for in the URL of its stream.
 
 Parameters and defaults are those of the CAIMAN-ASR documentation ("WebSocket API for Streaming
-Transcription"). A stream without `content_type` is taken as raw audio in the one supported format; a
+Transcription"). A stream without `content_type` is taken as raw audio in the model's own format; a
 `content_type` that is given must be complete. The `;` inside it comes raw or as %3B: both are read.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
-from gharial_wire.audio import CHANNELS, SAMPLE_RATE
+from gharial_wire.formats.content_type import (
+    EXAMPLE,
+    MAX_CHANNELS,
+    MODEL_FORMAT,
+    AudioFormat,
+    parse_content_type,
+    shown,
+    whole_number,
+)
 
 STREAM_PATH = "/asr/v0.1/stream"
 SUBPROTOCOL = "stream.asr.api.myrtle.ai"
 LATEST = "latest"
 MAX_ALTERNATIVES = 100
 
-MEDIA_TYPE = "audio/x-raw"
-SAMPLE_FORMAT = "S16LE"
-CONTENT_TYPE = f"{MEDIA_TYPE};format={SAMPLE_FORMAT};channels={CHANNELS};rate={SAMPLE_RATE}"
-_CONTENT_PARAMETERS = {"format": SAMPLE_FORMAT, "channels": str(CHANNELS), "rate": str(SAMPLE_RATE)}
+CONTENT_TYPE = EXAMPLE
 
 # `api_key` may also belong to a gateway in front of the server, which leaves it in the URL.
-_PARAMETERS = ("content_type", "model", "version", "lang", "alternatives", "keywords", "api_key")
+_PARAMETERS = ("content_type", "model", "version", "lang", "alternatives", "keywords", "channel", "api_key")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}")
-# How much of a client's own words an error repeats: logs and answers stay short.
-_ECHO = 40
 
 
 class RequestError(ValueError):
@@ -47,6 +50,7 @@ class StreamRequest:
     alternatives: int = 1
     keywords: tuple[tuple[str, float], ...] = ()
     api_key: str | None = field(default=None, repr=False)
+    audio: AudioFormat = MODEL_FORMAT
 
 
 def parse_target(target: str) -> StreamRequest:
@@ -56,10 +60,8 @@ def parse_target(target: str) -> StreamRequest:
     """
     path, _, query = target.partition("?")
     if path != STREAM_PATH:
-        raise RequestError(404, f"no stream at {_shown(path)}; the stream is at {STREAM_PATH}")
+        raise RequestError(404, f"no stream at {shown(path)}; the stream is at {STREAM_PATH}")
     given = _parse_query(query)
-    if "content_type" in given:
-        _check_content_type(given["content_type"])
     return StreamRequest(
         model=_matching("model", given.get("model"), _IDENTIFIER, "a model's name such as general"),
         version=_matching("version", given.get("version"), _IDENTIFIER, "latest or a version such as v1") or LATEST,
@@ -67,6 +69,7 @@ def parse_target(target: str) -> StreamRequest:
         alternatives=_alternatives(given.get("alternatives", "1")),
         keywords=_keywords(given.get("keywords", "")),
         api_key=given.get("api_key"),
+        audio=_audio(given.get("content_type"), given.get("channel")),
     )
 
 
@@ -79,48 +82,38 @@ def _parse_query(query: str) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in _PARAMETERS:
-            raise RequestError(400, f"unknown parameter {_shown(name)}; known are {', '.join(_PARAMETERS)}")
+            raise RequestError(400, f"unknown parameter {shown(name)}; known are {', '.join(_PARAMETERS)}")
         if name in given:
             raise RequestError(400, f"parameter {name} is given twice; give it once")
         given[name] = value
     return given
 
 
-def _check_content_type(value: str) -> None:
-    """Checks `audio/x-raw;format=S16LE;channels=1;rate=16000`, its parameters in any order and case."""
-    media, *parameters = (part.strip() for part in value.split(";"))
-    if media.lower() != MEDIA_TYPE:
-        raise RequestError(400, f"content_type is {_shown(media)}; supported is {MEDIA_TYPE}, as in {CONTENT_TYPE}")
-    given: dict[str, str] = {}
-    for parameter in parameters:
-        name, _, text = parameter.partition("=")
-        name = name.strip().lower()
-        if name not in _CONTENT_PARAMETERS:
-            known = ", ".join(_CONTENT_PARAMETERS)
-            raise RequestError(400, f"content_type has unknown parameter {_shown(name)}; known are {known}")
-        if name in given:
-            raise RequestError(400, f"content_type has {name} twice; give it once")
-        given[name] = text.strip()
-    for name, supported in _CONTENT_PARAMETERS.items():
-        if name not in given:
-            raise RequestError(400, f"content_type lacks {name}; give {name}={supported}, as in {CONTENT_TYPE}")
-        if given[name].upper() != supported:
-            raise RequestError(400, f"content_type has {name}={_shown(given[name])}; supported is {name}={supported}")
+def _audio(content_type: str | None, channel: str | None) -> AudioFormat:
+    try:
+        audio = MODEL_FORMAT if content_type is None else parse_content_type(content_type)
+        if channel is None:
+            return audio
+        # A compressed stream says its number of channels later.
+        chosen = whole_number("channel", channel, 1, audio.channels or MAX_CHANNELS)
+        return audio if audio.channels == 1 else replace(audio, channel=chosen)
+    except ValueError as error:
+        raise RequestError(400, str(error)) from error
 
 
 def _matching(name: str, value: str | None, pattern: re.Pattern[str], expected: str) -> str | None:
     if value is None:
         return None
     if not pattern.fullmatch(value):
-        raise RequestError(400, f"{name} is {_shown(value)}; give {expected}")
+        raise RequestError(400, f"{name} is {shown(value)}; give {expected}")
     return value
 
 
 def _alternatives(value: str) -> int:
-    # isascii: str.isdigit alone would let other scripts' digits through.
-    if not (value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= MAX_ALTERNATIVES):
-        raise RequestError(400, f"alternatives is {_shown(value)}; give a whole number from 1 to {MAX_ALTERNATIVES}")
-    return int(value)
+    try:
+        return whole_number("alternatives", value, 1, MAX_ALTERNATIVES)
+    except ValueError as error:
+        raise RequestError(400, str(error)) from error
 
 
 def _keywords(text: str) -> tuple[tuple[str, float], ...]:
@@ -129,7 +122,7 @@ def _keywords(text: str) -> tuple[tuple[str, float], ...]:
     phrases = [phrase for phrase, _ in keywords]
     if len(set(phrases)) < len(phrases):
         twice = next(phrase for phrase in phrases if phrases.count(phrase) > 1)
-        raise RequestError(400, f"keywords has {_shown(twice)} twice; give each phrase once")
+        raise RequestError(400, f"keywords has {shown(twice)} twice; give each phrase once")
     return keywords
 
 
@@ -140,11 +133,5 @@ def _keyword(text: str) -> tuple[str, float]:
         return phrase, float(boost) if colon else 1.0
     except ValueError as error:
         raise RequestError(
-            400, f"keywords has {_shown(text)}; give phrase:boost,phrase:boost, as in gharial:1.5"
+            400, f"keywords has {shown(text)}; give phrase:boost,phrase:boost, as in gharial:1.5"
         ) from error
-
-
-def _shown(text: str) -> str:
-    """A client's words, safe to repeat in a header or a log line."""
-    shown = ascii(text[: _ECHO + 1])
-    return shown if len(shown) <= _ECHO + 2 else f"{shown[:_ECHO]}…'"

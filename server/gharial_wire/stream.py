@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 from gharial_wire.answers import encode_answer
 from gharial_wire.audio import SAMPLE_RATE, SampleJoiner
-from gharial_wire.closing import DONE, TEXT_FRAME, Close
+from gharial_wire.closing import DONE, TEXT_FRAME, Close, bad_audio
+from gharial_wire.formats.errors import FormatError
+from gharial_wire.formats.feed import Feed
 from gharial_wire.request import StreamRequest
 
 # Times are floats: an interval below this is empty.
@@ -38,10 +40,13 @@ END = EndOfAudio.END
 class ServerStream:
     """Decides what each message means and which answers may still go out."""
 
-    def __init__(self, request: StreamRequest) -> None:
+    def __init__(self, request: StreamRequest, feed: Feed | None = None) -> None:
+        """feed: decodes the messages; without one they are in the model's own format."""
         self.phase = Phase.LISTENING
         self._alternatives = request.alternatives
         self._joiner = SampleJoiner()
+        self._feed = feed
+        self._has_ended = False
         self._close: Close | None = None
 
     @property
@@ -54,14 +59,44 @@ class ServerStream:
         """Whether audio is still expected."""
         return self.phase is Phase.LISTENING
 
+    @property
+    def has_more(self) -> bool:
+        """Whether `more` has something to give: audio in another format than the model's is decoded piece by piece."""
+        if self._feed is None or self.phase is Phase.CLOSED:
+            return False
+        return not self._feed.is_empty or (self.phase is Phase.FINISHING and not self._has_ended)
+
     def receive_binary(self, message: bytes) -> bytes | EndOfAudio:
-        """Takes one binary message: whole samples to decode (S16LE, possibly none), or END, which comes once."""
+        """Takes one binary message: whole samples to decode (S16LE, possibly none), or END, which comes once.
+
+        Audio that does not decode ends the stream. When `has_more` is true, call `more` as soon as there is room.
+        """
         if self.phase is not Phase.LISTENING:
             return b""
         if not message:
             self.phase = Phase.FINISHING
-            return END
-        return self._joiner.push(message)
+            if self._feed is None:
+                return END
+            self._feed.end()
+        elif self._feed is None:
+            return self._joiner.push(message)
+        else:
+            self._feed.push(message)
+        return self.more()
+
+    def more(self) -> bytes | EndOfAudio:
+        """Further samples (S16LE, possibly none) of the messages that have come, or END behind the last of them."""
+        if not self.has_more:
+            return b""
+        assert self._feed is not None
+        try:
+            if not self._feed.is_empty:
+                return self._feed.take()
+        except FormatError as error:
+            self.end(bad_audio(str(error)))
+            return b""
+        self._has_ended = True
+        return END
 
     def receive_text(self) -> None:
         """Takes a text message: an error while audio is expected."""

@@ -1,6 +1,9 @@
 """The URL of a stream: what is understood, and what each mistake is answered with."""
 
+from urllib.parse import quote
+
 import pytest
+from gharial_wire.formats.content_type import MODEL_FORMAT, AudioFormat, Coding
 from gharial_wire.models import ModelIdentity, check_model
 from gharial_wire.request import CONTENT_TYPE, STREAM_PATH, RequestError, StreamRequest, parse_target
 from hypothesis import given
@@ -31,10 +34,21 @@ def test_order_and_case_inside_the_content_type_do_not_matter() -> None:
         ("content_type=", ["content_type", "audio/x-raw"]),
         ("content_type=audio/x-raw", ["lacks format", "format=S16LE"]),
         ("content_type=audio/x-raw;format=S16LE;channels=1", ["lacks rate", "rate=16000"]),
-        ("content_type=audio/x-raw;format=F32LE;channels=1;rate=16000", ["format='F32LE'", "format=S16LE"]),
-        ("content_type=audio/x-raw;format=S16LE;channels=2;rate=16000", ["channels='2'", "channels=1"]),
-        ("content_type=audio/x-raw;format=S16LE;channels=1;rate=8000", ["rate='8000'", "rate=16000"]),
-        ("content_type=audio/x-raw;format=S16LE;channels=1;rate=16000;x=1", ["'x'", "format, channels, rate"]),
+        ("content_type=audio/x-raw;format=S24LE;channels=1;rate=16000", ["format='S24LE'", "S16LE or F32LE or MULAW"]),
+        ("content_type=audio/x-raw;format=S16LE;channels=9;rate=16000", ["channels is '9'", "1 to 8"]),
+        ("content_type=audio/x-raw;format=S16LE;channels=0;rate=16000", ["channels is '0'", "1 to 8"]),
+        ("content_type=audio/x-raw;format=S16LE;channels=1;rate=7999", ["rate is '7999'", "8000 to 48000"]),
+        ("content_type=audio/x-raw;format=S16LE;channels=1;rate=48001", ["rate is '48001'", "8000 to 48000"]),
+        ("content_type=audio/x-raw;format=S16LE;channels=1;rate=16000;x=1", ["'x'", "format=S16LE;channels=1"]),
+        ("content_type=audio/x-mulaw", ["lacks channels", "audio/x-mulaw;channels=1;rate=8000"]),
+        ("content_type=audio/x-mulaw;format=ALAW;channels=1;rate=8000", ["'format'", "audio/x-mulaw;channels"]),
+        ("content_type=audio/ogg", ["lacks codecs", "audio/ogg;codecs=opus"]),
+        ("content_type=audio/ogg;codecs=vorbis", ["'vorbis'", "codecs=opus"]),
+        ("content_type=audio/webm;codecs=opus;rate=48000", ["'rate'", "audio/webm;codecs=opus"]),
+        ("content_type=audio/flac;rate=16000", ["'rate'", "audio/flac"]),
+        ("channel=2", ["channel is '2'", "1 to 1"]),
+        ("channel=3&content_type=audio/x-raw;format=S16LE;channels=2;rate=16000", ["channel is '3'", "1 to 2"]),
+        ("channel=left&content_type=audio/flac", ["channel is 'left'", "1 to 8"]),
         ("content_type=audio/x-raw;rate=16000;rate=16000", ["rate twice"]),
         ("alternatives=0", ["alternatives", "'0'", "1 to 100"]),
         ("alternatives=101", ["alternatives", "1 to 100"]),
@@ -67,6 +81,30 @@ def test_another_path_is_a_404_that_names_the_right_one(path: str) -> None:
         parse_target(path)
     assert refused.value.status == 404
     assert STREAM_PATH in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "audio"),
+    [
+        ("audio/x-raw;format=F32LE;channels=1;rate=48000", AudioFormat(Coding.F32LE, 48000, 1)),
+        ("audio/x-raw;format=mulaw;channels=2;rate=8000", AudioFormat(Coding.MULAW, 8000, 2)),
+        ("audio/x-mulaw;rate=8000;channels=1", AudioFormat(Coding.MULAW, 8000, 1)),
+        ("audio/x-alaw;rate=8000;channels=1", AudioFormat(Coding.ALAW, 8000, 1)),
+        ("audio/ogg; codecs=opus", AudioFormat(Coding.OGG_OPUS, 0, 0)),
+        ('audio/webm;codecs="opus"', AudioFormat(Coding.WEBM_OPUS, 0, 0)),
+        ("audio/flac", AudioFormat(Coding.FLAC, 0, 0)),
+    ],
+)
+def test_every_format_is_read_in_both_spellings(content_type: str, audio: AudioFormat) -> None:
+    for spelling in (content_type, quote(content_type, safe=""), quote(content_type, safe="/=;")):
+        assert parse_target(f"{STREAM_PATH}?content_type={spelling}").audio == audio
+
+
+def test_a_channel_is_chosen_where_there_are_several() -> None:
+    stereo = f"{STREAM_PATH}?content_type=audio/x-raw;format=S16LE;channels=2;rate=16000&channel=2"
+    assert parse_target(stereo).audio == AudioFormat(Coding.S16LE, 16000, 2, 2)
+    assert parse_target(f"{STREAM_PATH}?content_type=audio/flac&channel=8").audio.channel == 8
+    assert parse_target(f"{STREAM_PATH}?channel=1").audio == MODEL_FORMAT
 
 
 @given(st.text())

@@ -4,6 +4,7 @@ The session reads no further while the engine has seconds of audio in hand or th
 so each stream's memory is bounded, and a client in a hurry is slowed by TCP alone.
 """
 
+import asyncio
 import logging
 import time
 from typing import Protocol
@@ -11,7 +12,8 @@ from typing import Protocol
 import numpy as np
 from gharial_wire.audio import SAMPLE_BYTES, SAMPLE_RATE
 from gharial_wire.closing import FAILED, IDLE, SLOW_READER, Close
-from gharial_wire.stream import END, ServerStream
+from gharial_wire.formats.decoders import feed_of
+from gharial_wire.stream import END, EndOfAudio, ServerStream
 
 from gharial_server.engine.interface import Answer, Event, Stream
 from gharial_server.service import Service
@@ -50,7 +52,7 @@ class Session:
 
     def __init__(self, name: str, wanted: Wanted, stream: Stream, outlet: Outlet, service: Service) -> None:
         self.name = name
-        self._protocol = ServerStream(wanted.request)
+        self._protocol = ServerStream(wanted.request, feed_of(wanted.request.audio))
         self._stream = stream
         self._outlet = outlet
         self._service = service
@@ -58,6 +60,7 @@ class Session:
         self._clogged_since: float | None = None
         self._answers = 0
         self._samples = 0
+        self._decoding = False
         self._heard_at = self._pinged_at = self._began
         service.attach(stream, self)
         self._tenant = wanted.tenant
@@ -66,13 +69,9 @@ class Session:
     def receive(self, message: bytes) -> None:
         """Takes one binary message of the client."""
         self._heard_at = time.monotonic()
-        samples = self._protocol.receive_binary(message)
-        if samples is END:
-            self._stream.finish()
-        elif samples:
-            self._samples += len(samples) // SAMPLE_BYTES
-            self._stream.push(np.frombuffer(samples, dtype="<i2"))
-            self._balance()
+        self._pass_on(self._protocol.receive_binary(message))
+        if self._protocol.has_more or self._protocol.close is not None:
+            self._settle()
 
     def receive_text(self) -> None:
         """Takes one text message of the client."""
@@ -143,6 +142,21 @@ class Session:
             },
         )
 
+    def _pass_on(self, samples: bytes | EndOfAudio) -> None:
+        if samples is END:
+            self._stream.finish()
+        elif samples:
+            self._samples += len(samples) // SAMPLE_BYTES
+            self._stream.push(np.frombuffer(samples, dtype="<i2"))
+            self._balance()
+
+    def _decode_on(self) -> None:
+        """One more piece of what waits to be decoded; other streams have had their turn meanwhile."""
+        self._decoding = False
+        if self._protocol.has_more and not self._is_stuffed():
+            self._pass_on(self._protocol.more())
+            self._settle()
+
     def _is_stuffed(self) -> bool:
         return self._clogged_since is not None or self._stream.backlog_seconds > MAX_BACKLOG_SECONDS
 
@@ -155,6 +169,11 @@ class Session:
             self._balance()
 
     def _balance(self) -> None:
-        """Reads on while there is room, and only then."""
-        if self._protocol.close is None:
-            self._outlet.set_reading(not self._is_stuffed())
+        """Reads on while there is room and nothing waits to be decoded, and only then."""
+        if self._protocol.close is not None:
+            return
+        is_stuffed, has_more = self._is_stuffed(), self._protocol.has_more
+        self._outlet.set_reading(not is_stuffed and not has_more)
+        if has_more and not is_stuffed and not self._decoding:
+            self._decoding = True
+            asyncio.get_running_loop().call_soon(self._decode_on)
