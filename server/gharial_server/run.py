@@ -67,7 +67,7 @@ async def running(settings: Settings, load: Load = load_engine) -> AsyncIterator
     http_socket = _listen(settings.host, settings.http_port)
     http = operations_server(service)
     streams = StreamEndpoint(service)
-    port = await streams.start()
+    port = service.stream_port = await streams.start()
     http_task = asyncio.create_task(http.serve(sockets=[http_socket]))
     loaded = asyncio.ensure_future(_load(service, load))
     failure = asyncio.ensure_future(_watch(service, loaded, http_task))

@@ -43,6 +43,7 @@ class Service:
         self.metrics = metrics
         self.tenants = None if settings.tenants is None else Tenants(settings.tenants, settings.tenant_streams)
         self.engine: Engine | None = None
+        self.stream_port = settings.port  # as opened, where the settings leave it to the system
         self.emptied = asyncio.Event()
         self.emptied.set()
         self._draining = False

@@ -1,5 +1,6 @@
 """The opening handshake of a stream: what it is answered with before there is a WebSocket."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -24,22 +25,30 @@ class Wanted:
 
 def judge(service: Service, request: WSUpgradeRequest) -> Wanted | Refusal:
     """What the client asks for, if it may have it now. Takes no place yet."""
+    try:
+        target = request.path.decode("ascii")
+    except UnicodeDecodeError:
+        return Refusal(400, "bad_request", "the URL has bytes that are not ASCII; percent-encode them")
+    verdict = judge_target(service, target, request.headers)
+    if isinstance(verdict, Wanted) and "websocket" not in _tokens(request, "Upgrade"):
+        return Refusal(426, "bad_request", "this is a WebSocket endpoint; ask for an upgrade to websocket")
+    return verdict
+
+
+def judge_target(service: Service, target: str, headers: Mapping[str, str]) -> Wanted | Refusal:
+    """What a request target asks for, if a stream may have it now. headers: where a key may be."""
     tenant: Tenant | None = None
     try:
-        wanted = parse_target(request.path.decode("ascii"))
+        wanted = parse_target(target)
         if service.tenants is not None:
-            key = key_of(request.headers, wanted.api_key)
+            key = key_of(headers, wanted.api_key)
             admitted = service.tenants.admit(key, service.settings.retry_after)
             if isinstance(admitted, Refusal):
                 return admitted
             tenant = admitted
         check_model(wanted, service.settings.identity)
-    except UnicodeDecodeError:
-        return Refusal(400, "bad_request", "the URL has bytes that are not ASCII; percent-encode them")
     except RequestError as error:
         return Refusal(error.status, "not_found" if error.status == 404 else "bad_request", str(error))
-    if "websocket" not in _tokens(request, "Upgrade"):
-        return Refusal(426, "bad_request", "this is a WebSocket endpoint; ask for an upgrade to websocket")
     try:
         service.keywords(wanted)
     except ValueError as error:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from gharial_ui.mount import mount_page
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gharial_server.admission import Phase
 from gharial_server.service import Service
+from gharial_server.web.page import page_host
 
 
 def operations(service: Service) -> FastAPI:
@@ -41,6 +43,7 @@ def operations(service: Service) -> FastAPI:
         load = service.load
         return JSONResponse({"phase": service.phase.value, "active": load.active, "capacity": load.capacity})
 
+    mount_page(app, page_host(service))
     return app
 
 

@@ -1,0 +1,1 @@
+"""The page: static files, and the few facts they ask a server for."""
