@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring
+from typing import Protocol
 
 # What an answer without alternatives holds.
 _NOTHING = (("", 1.0),)
@@ -17,12 +18,37 @@ class AnswerError(ValueError):
     """What the server sent is no answer of the documented form."""
 
 
+class SpokenWord(Protocol):
+    """A word with its place in the stream: start and end in seconds, confidence in [0, 1]."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def confidence(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word as an answer tells it; it implements SpokenWord."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
 @dataclass(frozen=True)
 class Alternative:
-    """One reading of an interval; the transcript keeps its leading space, confidence lies in [0, 1]."""
+    """One reading of an interval; the transcript keeps its leading space, confidence lies in [0, 1]. words: those that
+    ended in the interval, for who asked for them."""
 
     transcript: str
     confidence: float
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,9 +74,11 @@ def encode_answer(
     is_provisional: bool,
     alternatives: Sequence[tuple[str, float]],
     endpoint: str | None = None,
+    words: Sequence[Sequence[SpokenWord]] | None = None,
 ) -> str:
     """The JSON text of one answer; alternatives are (transcript, confidence), best first; endpoint when there is one.
 
+    words: those of each alternative, for who asked for them.
     Times are given to the millisecond, confidences to four places.
     """
     # Formatted by hand: a server does this tens of thousands of times a second.
@@ -58,10 +86,20 @@ def encode_answer(
         f'{{"transcript": {encode_basestring(transcript)}, "confidence": {confidence:.4f}}}'
         for transcript, confidence in alternatives or _NOTHING
     ]
+    if words is not None:
+        shown = [f'{text[:-1]}, "words": [{_words(each)}]}}' for text, each in zip(shown, words or [()], strict=False)]
     ending = "" if endpoint is None else f', "endpoint": {encode_basestring(endpoint)}'
     return (
         f'{{"start": {start:.3f}, "end": {end:.3f}, '
         f'"is_provisional": {"true" if is_provisional else "false"}, "alternatives": [{", ".join(shown)}]{ending}}}'
+    )
+
+
+def _words(words: Sequence[SpokenWord]) -> str:
+    return ", ".join(
+        f'{{"word": {encode_basestring(word.text)}, "start": {word.start:.3f}, "end": {word.end:.3f}, '
+        f'"confidence": {word.confidence:.4f}}}'
+        for word in words
     )
 
 
@@ -70,7 +108,10 @@ def decode_answer(text: str | bytes) -> Answer:
     try:
         fields = json.loads(text)
         alternatives = tuple(
-            Alternative(str(each["transcript"]), float(each.get("confidence", 1.0))) for each in fields["alternatives"]
+            Alternative(
+                str(each["transcript"]), float(each.get("confidence", 1.0)), tuple(map(_word, each.get("words", ())))
+            )
+            for each in fields["alternatives"]
         )
         answer = Answer(
             float(fields["start"]),
@@ -84,3 +125,8 @@ def decode_answer(text: str | bytes) -> Answer:
     if not alternatives:
         raise AnswerError("the server sent an answer without alternatives")
     return answer
+
+
+def _word(fields: dict[str, object]) -> Word:
+    start, end, confidence = (float(str(fields[name])) for name in ("start", "end", "confidence"))
+    return Word(str(fields["word"]), start, end, confidence)

@@ -23,11 +23,23 @@ STREAM_PATH = "/asr/v0.1/stream"
 SUBPROTOCOL = "stream.asr.api.myrtle.ai"
 LATEST = "latest"
 MAX_ALTERNATIVES = 100
+MIN_PAUSE, MAX_PAUSE = 0.3, 10.0
 
 CONTENT_TYPE = EXAMPLE
 
 # `api_key` may also belong to a gateway in front of the server, which leaves it in the URL.
-_PARAMETERS = ("content_type", "model", "version", "lang", "alternatives", "keywords", "channel", "api_key")
+_PARAMETERS = (
+    "content_type",
+    "model",
+    "version",
+    "lang",
+    "alternatives",
+    "keywords",
+    "channel",
+    "words",
+    "pauses",
+    "api_key",
+)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}")
 
@@ -42,7 +54,10 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True)
 class StreamRequest:
-    """A request that is well formed. None stands for a parameter that was left out. keywords: phrases with boosts."""
+    """A request that is well formed. None stands for a parameter that was left out. keywords: phrases with boosts.
+
+    words: whether answers tell each word with times. pauses: seconds without a word that an answer is to tell of.
+    """
 
     model: str | None = None
     version: str = LATEST
@@ -51,6 +66,8 @@ class StreamRequest:
     keywords: tuple[tuple[str, float], ...] = ()
     api_key: str | None = field(default=None, repr=False)
     audio: AudioFormat = MODEL_FORMAT
+    words: bool = False
+    pauses: float | None = None
 
 
 def parse_target(target: str) -> StreamRequest:
@@ -69,6 +86,8 @@ def parse_target(target: str) -> StreamRequest:
         alternatives=_alternatives(given.get("alternatives", "1")),
         keywords=_keywords(given.get("keywords", "")),
         api_key=given.get("api_key"),
+        words=_words(given.get("words", "false")),
+        pauses=_pauses(given.get("pauses")),
         audio=_audio(given.get("content_type"), given.get("channel")),
     )
 
@@ -114,6 +133,22 @@ def _alternatives(value: str) -> int:
         return whole_number("alternatives", value, 1, MAX_ALTERNATIVES)
     except ValueError as error:
         raise RequestError(400, str(error)) from error
+
+
+def _words(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise RequestError(400, f"words is {shown(value)}; give true or false")
+    return value == "true"
+
+
+def _pauses(value: str | None) -> float | None:
+    if value is None:
+        return None
+    # A pattern, since float takes inf, nan and other scripts' digits as well.
+    seconds = float(value) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", value, re.ASCII) else -1.0
+    if not MIN_PAUSE <= seconds <= MAX_PAUSE:
+        raise RequestError(400, f"pauses is {shown(value)}; give seconds from {MIN_PAUSE} to {MAX_PAUSE}, as in 0.6")
+    return seconds
 
 
 def _keywords(text: str) -> tuple[tuple[str, float], ...]:

@@ -9,11 +9,12 @@ Whatever comes after the end of audio is ignored; nothing goes out after the clo
 import enum
 from collections.abc import Sequence
 
-from gharial_wire.answers import encode_answer
+from gharial_wire.answers import SpokenWord, encode_answer
 from gharial_wire.audio import SAMPLE_RATE, SampleJoiner
 from gharial_wire.closing import DONE, TEXT_FRAME, Close, bad_audio
 from gharial_wire.formats.errors import FormatError
 from gharial_wire.formats.feed import Feed
+from gharial_wire.pauses import PAUSE, PauseFinder
 from gharial_wire.request import StreamRequest
 
 # Times are floats: an interval below this is empty.
@@ -43,6 +44,8 @@ class ServerStream:
     def __init__(self, request: StreamRequest, feed: Feed | None = None) -> None:
         """feed: decodes the messages; without one they are in the model's own format."""
         self.phase = Phase.LISTENING
+        self.tells_words = request.words
+        self._pauses = None if request.pauses is None else PauseFinder(request.pauses)
         self._alternatives = request.alternatives
         self._joiner = SampleJoiner()
         self._feed = feed
@@ -111,12 +114,14 @@ class ServerStream:
         alternatives: Sequence[tuple[str, float]],
         closing: bool = False,
         endpoint: str | None = None,
+        words: Sequence[Sequence[SpokenWord]] | None = None,
     ) -> str | None:
         """The message for one answer of the recogniser, or None when nothing may or need go out.
 
         start, end: seconds since the stream began; alternatives: (transcript, confidence), best first. The
         closing answer ends the stream; it is silent when the audio ended on a frame's border and no text is
         left, so that a stream has one answer per 60 ms begun. endpoint: what ended the stream, if not the client.
+        words: of each alternative, where `tells_words`.
         """
         if self.phase is Phase.CLOSED:
             return None
@@ -125,7 +130,9 @@ class ServerStream:
             self.end(DONE)
             if end - start < _HALF_A_SAMPLE and not any(transcript for transcript, _ in chosen):
                 return None
-        return encode_answer(start, end, is_provisional, chosen, endpoint)
+        elif self._pauses is not None and self._pauses.is_over(end, is_provisional, chosen[0][0] if chosen else ""):
+            endpoint = PAUSE
+        return encode_answer(start, end, is_provisional, chosen, endpoint, words)
 
     def end(self, close: Close) -> None:
         """Ends the stream with this Close, unless it has ended already."""

@@ -46,6 +46,10 @@ def test_order_and_case_inside_the_content_type_do_not_matter() -> None:
         ("content_type=audio/ogg;codecs=vorbis", ["'vorbis'", "codecs=opus"]),
         ("content_type=audio/webm;codecs=opus;rate=48000", ["'rate'", "audio/webm;codecs=opus"]),
         ("content_type=audio/flac;rate=16000", ["'rate'", "audio/flac"]),
+        ("words=1", ["words is '1'", "true or false"]),
+        ("pauses=0.1", ["pauses is '0.1'", "0.3 to 10.0"]),
+        ("pauses=nan", ["pauses is 'nan'", "as in 0.6"]),
+        ("pauses=%D9%A1", ["pauses is", "as in 0.6"]),
         ("channel=2", ["channel is '2'", "1 to 1"]),
         ("channel=3&content_type=audio/x-raw;format=S16LE;channels=2;rate=16000", ["channel is '3'", "1 to 2"]),
         ("channel=left&content_type=audio/flac", ["channel is 'left'", "1 to 8"]),
@@ -98,6 +102,13 @@ def test_another_path_is_a_404_that_names_the_right_one(path: str) -> None:
 def test_every_format_is_read_in_both_spellings(content_type: str, audio: AudioFormat) -> None:
     for spelling in (content_type, quote(content_type, safe=""), quote(content_type, safe="/=;")):
         assert parse_target(f"{STREAM_PATH}?content_type={spelling}").audio == audio
+
+
+def test_additions_are_off_until_they_are_asked_for() -> None:
+    plain = parse_target(STREAM_PATH)
+    assert (plain.words, plain.pauses) == (False, None)
+    asked = parse_target(f"{STREAM_PATH}?words=true&pauses=0.6")
+    assert (asked.words, asked.pauses) == (True, 0.6)
 
 
 def test_a_channel_is_chosen_where_there_are_several() -> None:

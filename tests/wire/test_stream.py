@@ -4,7 +4,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from gharial_wire.answers import AnswerError, decode_answer, encode_answer
+from gharial_wire.answers import AnswerError, Word, decode_answer, encode_answer
 from gharial_wire.audio import SampleJoiner
 from gharial_wire.closing import DONE, FAILED, MAX_REASON_BYTES, TEXT_FRAME, Close
 from gharial_wire.request import StreamRequest
@@ -51,6 +51,49 @@ def test_every_answer_is_valid_json_and_reads_back(
     assert answer.is_provisional is provisional
     assert abs(answer.start - start) <= 0.00051
     assert abs(answer.alternatives[0].confidence - alternatives[0][1]) <= 0.00005
+
+
+def test_words_are_told_to_who_asks_and_read_back() -> None:
+    words = [[Word("seven", 0.36, 0.6, 0.97)], []]
+    text = encode_answer(0.3, 0.6, False, [(" seven", 0.9), (" eleven", 0.1)], None, words)
+    assert json.loads(text)["alternatives"] == [
+        {
+            "transcript": " seven",
+            "confidence": 0.9,
+            "words": [{"word": "seven", "start": 0.36, "end": 0.6, "confidence": 0.97}],
+        },
+        {"transcript": " eleven", "confidence": 0.1, "words": []},
+    ]
+    assert [list(alternative.words) for alternative in decode_answer(text).alternatives] == words
+    assert json.loads(encode_answer(0, 0.06, False, [], None, []))["alternatives"][0]["words"] == []
+
+
+def answers_of(stream: ServerStream, told: list[tuple[bool, str]]) -> list[str | None]:
+    """The endpoints in the answers to (is_provisional, transcript), one per 60 ms."""
+    texts = [stream.answer(0, 0.06 * (n + 1), partial, [(text, 1.0)]) for n, (partial, text) in enumerate(told)]
+    return [json.loads(text or "{}").get("endpoint") for text in texts]
+
+
+def test_a_pause_is_told_once_after_each_utterance_and_the_stream_goes_on() -> None:
+    silence = [(False, "")] * 7
+    told = [*silence, (False, " seven"), *silence, *silence, (False, " no"), *silence]
+    stream = ServerStream(StreamRequest(pauses=0.3))
+    endpoints = answers_of(stream, told)
+    assert [n for n, endpoint in enumerate(endpoints) if endpoint == "pause"] == [7 + 5, 22 + 5]
+    assert stream.close is None
+    assert answers_of(ServerStream(StreamRequest()), told) == [None] * len(told)
+
+
+def test_a_partial_that_stays_the_same_or_becomes_final_is_no_new_word() -> None:
+    told = [
+        (True, " seven"),
+        *[(True, " seven eight")] * 3,
+        (False, " seven"),
+        (True, " eight"),
+        *[(True, " eight")] * 3,
+    ]
+    endpoints = answers_of(ServerStream(StreamRequest(pauses=0.3)), told)
+    assert endpoints.index("pause") == 6
 
 
 def test_leading_spaces_are_kept() -> None:

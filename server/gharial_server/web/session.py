@@ -83,8 +83,9 @@ class Session:
         metrics = self._service.metrics
         if isinstance(event, Answer):
             alternatives = [(a.transcript, a.confidence) for a in event.alternatives]
+            words = [a.words for a in event.alternatives] if self._protocol.tells_words else None
             text = self._protocol.answer(
-                event.start, event.end, event.is_provisional, alternatives, event.closing, event.endpoint
+                event.start, event.end, event.is_provisional, alternatives, event.closing, event.endpoint, words
             )
             if text is not None:
                 self._answers += 1
