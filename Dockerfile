@@ -14,6 +14,13 @@ RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
     python3 -m venv /build && PIP_CONFIG_FILE=/run/secrets/pip.conf /build/bin/pip install -q --no-cache-dir hatchling \
     && cd /opt/gharial/src && /build/bin/python -m hatchling build --target wheel:editable --directory /wheels
 
+# The int8 kernel, compiled by zig, which stays here. Only its own sources make it anew.
+FROM ${BASE} AS kernel
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
+    python3 -m venv /build && PIP_CONFIG_FILE=/run/secrets/pip.conf /build/bin/pip install -q --no-cache-dir ziglang
+COPY server/gharial_asr/inference/native/build.py server/gharial_asr/inference/native/*.[ch] /kernel/
+RUN /build/bin/python /kernel/build.py && rm /kernel/*.[ch] /kernel/build.py
+
 # The secrets of the RUN lines below are optional: the builder's pip.conf (index, proxy) and its certificates.
 FROM ${BASE} AS runtime
 ENV PATH=/opt/gharial/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
@@ -77,6 +84,7 @@ RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
     -r /opt/gharial/requirements/server.txt
 COPY --from=project /wheels /opt/gharial/requirements/
 RUN pip --python /opt/gharial/bin/python install -q --no-cache-dir --no-deps /opt/gharial/requirements/*.whl
+COPY --from=kernel /kernel /opt/gharial/src/server/gharial_asr/inference/native
 COPY models/starter /opt/gharial/models/starter
 COPY cli/gharial_cli /opt/gharial/src/cli/gharial_cli
 COPY server /opt/gharial/src/server

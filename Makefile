@@ -13,7 +13,8 @@ help: ## Show this list
 
 setup: $(STAMP) ## Install everything into .venv (part of demo and test)
 
-$(STAMP): pyproject.toml dev/setup.sh
+NATIVE := server/gharial_asr/inference/native
+$(STAMP): pyproject.toml dev/setup.sh hatch_build.py $(NATIVE)/build.py $(wildcard $(NATIVE)/*.[ch])
 	@PYTHON=$(PYTHON) dev/setup.sh $(VENV)
 	@touch $@
 

@@ -8,10 +8,17 @@ import os
 
 import pytest
 from cluster_fixture import cluster
+from gharial_asr.inference.native.build import build as build_kernel
 
 __all__ = ["cluster"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_sessionstart() -> None:
+    """Compiles the int8 kernel where its sources changed since the installation."""
+    build_kernel()
+
 
 # A coroutine that waits for what never comes fails after this, in seconds.
 LONGEST = 120

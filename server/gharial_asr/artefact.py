@@ -181,7 +181,7 @@ class _Reader:
             raise ArtefactError(f"{name} is {tensor.dtype} {tuple(tensor.shape)}, not {dtype} {shape}")
         return tensor
 
-    def weight(self, name: str, rows: int, columns: int) -> Weight:
+    def weight(self, name: str, rows: int, columns: int) -> Tensor | Int8Weight:
         values = self.take(f"{name}.values", torch.int8, (rows, columns))
         weight = Int8Weight(values, self.take(f"{name}.scale", torch.float32, (rows,)))
         return weight.dequantised() if self.precision == "float32" else weight

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gharial_asr.checkpoint import HardwareCheckpoint, Ngram
 from gharial_asr.config import RnntConfig
-from gharial_asr.inference.dense import Weight, quantise_weight
+from gharial_asr.inference.dense import Int8Weight, quantise_weight
 from gharial_asr.inference.lstm import LayerWeights
 from gharial_asr.inference.network import NetworkWeights, Projection
 from gharial_asr.precision import Precision
@@ -74,7 +74,7 @@ def compile_checkpoint(
 def compile_weights(config: RnntConfig, state: dict[str, Tensor], precision: Precision) -> NetworkWeights:
     """The engine's arrangement of a checkpoint's state_dict."""
 
-    def convert(weight_NK: Tensor) -> Weight:
+    def convert(weight_NK: Tensor) -> Tensor | Int8Weight:
         return quantise_weight(weight_NK.float()) if precision == "int8" else weight_NK.float().contiguous()
 
     def stack(prefix: str, layers: int, bounded: bool) -> tuple[LayerWeights, ...]:

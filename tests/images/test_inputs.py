@@ -11,12 +11,13 @@ from gharial_cluster.paths import checkout_root
 PYPROJECT = (checkout_root() / "pyproject.toml").read_text()
 
 
-def test_a_changed_file_or_argument_changes_the_digest_and_compiled_python_does_not(tmp_path: Path) -> None:
+def test_a_changed_file_or_argument_changes_the_digest_and_what_is_compiled_does_not(tmp_path: Path) -> None:
     (tmp_path / "source" / "__pycache__").mkdir(parents=True)
     (tmp_path / "source" / "module.py").write_text("x = 1\n")
     target = Target("x", "x", ("source",))
     first = input_digest(tmp_path, target, {"TORCH_INDEX": ""})
     (tmp_path / "source" / "__pycache__" / "module.pyc").write_bytes(b"compiled")
+    (tmp_path / "source" / "kernel-0123.so").write_bytes(b"compiled")
     assert input_digest(tmp_path, target, {"TORCH_INDEX": ""}) == first
     assert input_digest(tmp_path, target, {"TORCH_INDEX": "https://index"}) != first
     (tmp_path / "source" / "module.py").write_text("x = 2\n")
@@ -38,6 +39,7 @@ def test_the_part_that_is_installed_has_the_command_and_not_the_linters() -> Non
     part = installed_part(PYPROJECT)
     assert "gharial_cli.main:main" in part and "dev-mode-dirs" in part
     assert "[tool.ruff" not in part
+    assert "hooks" not in part  # would look for hatch_build.py and compile
 
 
 def test_the_environment_of_pip_wins_over_its_files_as_it_does_for_pip() -> None:

@@ -13,8 +13,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-# Sections that decide how the project is installed.
+# Sections that decide how the project is installed. The hook compiles the kernel, which has a stage of its own.
 INSTALLED = ("build-system", "project", "tool.hatch")
+LEFT_OUT = "tool.hatch.build.targets.wheel.hooks"
 
 
 def layers(pyproject: str) -> dict[str, list[str]]:
@@ -36,7 +37,8 @@ def _name(requirement: str) -> str:
 def installed_part(pyproject: str) -> str:
     """The sections of pyproject.toml that an installation reads, word for word."""
     sections = re.split(r"^(?=\[)", pyproject, flags=re.MULTILINE)
-    return "".join(section for section in sections if section.lstrip("[").startswith(INSTALLED))
+    named = [(section.lstrip("["), section) for section in sections]
+    return "".join(section for name, section in named if name.startswith(INSTALLED) and not name.startswith(LEFT_OUT))
 
 
 def main(source: Path, folder: Path) -> None:

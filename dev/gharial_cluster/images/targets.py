@@ -69,6 +69,9 @@ def _files(checkout: Path, sources: Iterable[str]) -> Iterator[Path]:
         if path.is_file():
             yield path
         else:
-            yield from sorted(
-                each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.relative_to(path).parts
-            )
+            yield from sorted(each for each in path.rglob("*") if each.is_file() and _travels(each.relative_to(path)))
+
+
+def _travels(path: Path) -> bool:
+    """What is compiled here stays here: .dockerignore says the same."""
+    return "__pycache__" not in path.parts and path.suffix != ".so"

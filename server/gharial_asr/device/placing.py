@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from gharial_asr.compilation import Arithmetic
 from gharial_asr.device.products import products
 from gharial_asr.features import Features
-from gharial_asr.inference.dense import Int8Weight, Weight
+from gharial_asr.inference.dense import Int8Weight, Weight, plain
 from gharial_asr.inference.lstm import LayerWeights
 from gharial_asr.inference.network import Network, NetworkWeights, Projection
 from gharial_asr.precision import Precision
@@ -37,10 +38,11 @@ def place_front_end(model: Arithmetic, device: torch.device) -> StreamingFeature
 
 
 def _placed(weights: NetworkWeights, device: torch.device) -> NetworkWeights:
-    def weight(of: Weight) -> Weight:
-        if isinstance(of, Int8Weight):
-            return Int8Weight(of.values.to(device), of.scale.to(device))
-        return of.to(device)
+    def weight(of: Weight) -> Tensor | Int8Weight:
+        rows = plain(of)
+        if isinstance(rows, Int8Weight):
+            return Int8Weight(rows.values.to(device), rows.scale.to(device))
+        return rows.to(device)
 
     def layers(of: tuple[LayerWeights, ...]) -> tuple[LayerWeights, ...]:
         return tuple(

@@ -21,6 +21,7 @@ from gharial_asr.inference.dense import (
     Float32Dense,
     Int8Weight,
     Weight,
+    plain,
     quantise_weight,
 )
 from gharial_asr.precision import Precision
@@ -56,6 +57,7 @@ def products(precision: Precision) -> DenseMaker:
     """The kernel of every product at a precision, for weights that lie on the device already."""
 
     def make(weight: Weight, bias_N: Tensor) -> Dense:
+        weight = plain(weight)
         if precision == "bf16":
             return Bfloat16Dense(weight, bias_N)
         if precision == "int8":

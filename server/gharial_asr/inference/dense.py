@@ -11,8 +11,7 @@ bf16: activations and weights are rounded to bfloat16, their products are summed
 whole numbers up to 127, which bfloat16 holds exactly; its scale is applied to the sums, so nothing is lost of it.
 """
 
-import threading
-import warnings
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,14 +20,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gharial_asr.inference.native.kernel import Levels, Matrix, kernel, pack, unpack
+from gharial_asr.inference.native.packed import PackedWeight
+
 WEIGHT_LEVELS = 127
 ACTIVATION_LEVELS = 63
-# Unsigned activations start here: -63..63 becomes 1..127.
-ACTIVATION_ZERO = 64
 # A row of zeros is divided by this instead of by zero.
 SMALLEST_RANGE = 1e-12
-# Layers are packed by several threads, and warnings are switched off for the whole process.
-_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,11 @@ class Int8Weight:
         return self.values.float() * self.scale[:, None]
 
 
-Weight = Tensor | Int8Weight
-"""A float32 matrix (N, K), or an int8 one."""
+Weight = Tensor | Int8Weight | PackedWeight
+"""A float32 matrix (N, K), or an int8 one: its rows, or arranged for the kernel."""
+
+PACKERS = 4
+"""Threads that arrange a matrix when a model is loaded from rows."""
 
 
 def quantise_weight(weight_NK: Tensor) -> Int8Weight:
@@ -52,6 +53,18 @@ def quantise_weight(weight_NK: Tensor) -> Int8Weight:
     scale_N = weight_NK.abs().amax(1).clamp(min=SMALLEST_RANGE) / WEIGHT_LEVELS
     values_NK = (weight_NK / scale_N[:, None]).round().to(torch.int8)
     return Int8Weight(values_NK, scale_N.float())
+
+
+def packed(weight: Int8Weight | PackedWeight) -> PackedWeight:
+    """The weight as the kernel reads it. Raises OSError when there is no kernel."""
+    if isinstance(weight, PackedWeight):
+        return weight
+    return pack(weight.values, weight.scale, min(PACKERS, os.cpu_count() or 1))
+
+
+def plain(weight: Weight) -> Tensor | Int8Weight:
+    """The weight as rows."""
+    return Int8Weight(unpack(weight), weight.scale) if isinstance(weight, PackedWeight) else weight
 
 
 class Dense(Protocol):
@@ -76,31 +89,19 @@ class Float32Dense:
 
 
 class Int8Dense:
-    """The product in int8 with int32 sums, by fbgemm."""
+    """The product in int8 with int32 sums, by the native kernel."""
 
-    def __init__(self, weight: Int8Weight, bias_N: Tensor) -> None:
-        outputs = weight.values.shape[0]
-        torch.backends.quantized.engine = "fbgemm"
-        with _ONE_AT_A_TIME, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*quantized tensor creation.*")
-            quantised = torch._make_per_channel_quantized_tensor(
-                weight.values.contiguous(), weight.scale.double(), torch.zeros(outputs, dtype=torch.long), 0
-            )
-        self._packed = torch.ops.quantized.linear_prepack(quantised, None)
-        self._product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-        self._bias_N = bias_N.float().contiguous()
+    def __init__(self, weight: Int8Weight | PackedWeight, bias_N: Tensor) -> None:
+        """Raises OSError when there is no kernel."""
+        self._kernel = kernel()
+        self._matrix = Matrix(packed(weight), bias_N)
 
     def __call__(self, x_BK: Tensor) -> Tensor:
-        # Both extremes apart are many times faster than a norm: no array of magnitudes is made.
-        range_B1 = torch.maximum(x_BK.amax(1, keepdim=True), x_BK.amin(1, keepdim=True).neg_())
-        step_B1 = range_B1.clamp_(min=SMALLEST_RANGE).div_(ACTIVATION_LEVELS)
-        y_BN = self.product(x_BK / step_B1)
-        return torch.addcmul(self._bias_N, y_BN, step_B1, out=y_BN)
+        return self.product(self._kernel.quantise(x_BK))
 
-    def product(self, levels_BK: Tensor) -> Tensor:
-        """The product (B, N), not scaled, of activations in levels; they are rounded to whole ones."""
-        y_BN: Tensor = self._product(levels_BK, 1.0, ACTIVATION_ZERO, self._packed)
-        return y_BN
+    def product(self, x: Levels, onto_BN: Tensor | None = None) -> Tensor:
+        """The product of quantised rows; or without the bias, added to contiguous rows in place."""
+        return self._kernel.product(self._matrix, x, onto_BN)
 
 
 class Bfloat16Dense:
@@ -110,6 +111,7 @@ class Bfloat16Dense:
     """
 
     def __init__(self, weight: Weight, bias_N: Tensor) -> None:
+        weight = plain(weight)
         values_NK, scale_N = (weight.values, weight.scale) if isinstance(weight, Int8Weight) else (weight, None)
         rounded_NK = values_NK.to(torch.bfloat16)
         self._weight_KN = (rounded_NK if rounded_NK.is_cuda else rounded_NK.float()).contiguous().t()
@@ -129,6 +131,4 @@ class Bfloat16Dense:
 
 def dense(weight: Weight, bias_N: Tensor) -> Dense:
     """The kernel that fits the weight."""
-    if isinstance(weight, Int8Weight):
-        return Int8Dense(weight, bias_N)
-    return Float32Dense(weight, bias_N)
+    return Float32Dense(weight, bias_N) if isinstance(weight, Tensor) else Int8Dense(weight, bias_N)

@@ -15,11 +15,13 @@ threads share. Where these fall inside of rows, the sigmoid is computed from the
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from gharial_asr.inference.dense import Dense, DenseMaker, Weight, dense
+from gharial_asr.inference.dense import Dense, DenseMaker, Int8Dense, Weight, dense
+from gharial_asr.inference.native.kernel import kernel
 
 # Floats that torch's elementwise kernels take at once on the widest processors (AVX512, two registers).
 VECTOR = 32
@@ -48,19 +50,20 @@ class LayerWeights:
     bias: Tensor
 
 
-class Layer:
+class Layer(Protocol):
     """One LSTM layer."""
-
-    def __init__(self, weights: LayerWeights, make: DenseMaker = dense) -> None:
-        self._recurrent = make(weights.recurrent, weights.bias)
-        self._inputs: Dense | None = None
-        if weights.inputs is not None:
-            self._inputs = make(weights.inputs, torch.zeros_like(weights.bias))
-        # A GPU's kernels have one formula for all elements.
-        self._sigmoid_ = torch.sigmoid_ if weights.bias.is_cuda else sigmoid_of_rows(len(weights.bias) // 4)
 
     def step(self, x_BI: Tensor, hidden_BH: Tensor, cell_BH: Tensor) -> None:
         """Advances hidden and cell state by one input, in place."""
+
+
+class DenseLayer:
+    """A layer of any two products; its gates are torch's."""
+
+    def __init__(self, recurrent: Dense, inputs: Dense | None, sigmoid_: Callable[[Tensor], Tensor]) -> None:
+        self._recurrent, self._inputs, self._sigmoid_ = recurrent, inputs, sigmoid_
+
+    def step(self, x_BI: Tensor, hidden_BH: Tensor, cell_BH: Tensor) -> None:
         if self._inputs is None:
             gates_B4H = self._recurrent(torch.cat((x_BI, hidden_BH), 1))
         else:
@@ -68,6 +71,32 @@ class Layer:
         in_BH, forget_BH, candidate_BH, out_BH = self._sigmoid_(gates_B4H).chunk(4, 1)
         cell_BH.mul_(forget_BH).addcmul_(in_BH, candidate_BH, value=2).sub_(in_BH)
         self._sigmoid_(torch.mul(cell_BH, 2, out=hidden_BH)).mul_(2).sub_(1).mul_(out_BH)
+
+
+class Int8Layer:
+    """A layer of two int8 products on this machine's processor; its gates are the native kernel's."""
+
+    def __init__(self, recurrent: Int8Dense, inputs: Int8Dense | None) -> None:
+        self._recurrent, self._inputs, self._kernel = recurrent, inputs, kernel()
+
+    def step(self, x_BI: Tensor, hidden_BH: Tensor, cell_BH: Tensor) -> None:
+        if self._inputs is None:
+            gates_B4H = self._recurrent.product(self._kernel.quantise(x_BI, hidden_BH))
+        else:
+            gates_B4H = self._recurrent(hidden_BH)
+            self._inputs.product(self._kernel.quantise(x_BI), gates_B4H)
+        self._kernel.cells(gates_B4H, hidden_BH, cell_BH)
+
+
+def layer(weights: LayerWeights, make: DenseMaker = dense) -> Layer:
+    """The layer that fits its weights' products."""
+    recurrent = make(weights.recurrent, weights.bias)
+    inputs = None if weights.inputs is None else make(weights.inputs, torch.zeros_like(weights.bias))
+    if isinstance(recurrent, Int8Dense) and (inputs is None or isinstance(inputs, Int8Dense)):
+        return Int8Layer(recurrent, inputs)
+    # A GPU's kernels have one formula for all elements.
+    sigmoid_ = torch.sigmoid_ if weights.bias.is_cuda else sigmoid_of_rows(len(weights.bias) // 4)
+    return DenseLayer(recurrent, inputs, sigmoid_)
 
 
 class Stack:

@@ -4,9 +4,7 @@ Shapes: B streams, S encoder inputs of a step, F input features, E encoder size,
 K classes, L layers. The arithmetic is that of `gharial_asr.model.Rnnt`, arranged for batches of single steps.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -14,10 +12,7 @@ from torch import Tensor
 
 from gharial_asr.config import RnntConfig
 from gharial_asr.inference.dense import DenseMaker, Int8Weight, Weight, dense
-from gharial_asr.inference.lstm import Layer, LayerWeights, Stack
-
-PACKERS = 4
-"""Threads that arrange weights when a model is loaded."""
+from gharial_asr.inference.lstm import LayerWeights, Stack, layer
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class NetworkWeights:
     pre: tuple[LayerWeights, ...]
     post: tuple[LayerWeights, ...]
     prediction: tuple[LayerWeights, ...]
-    embedding: Weight
+    embedding: Tensor | Int8Weight
     joint_encoder: Projection
     joint_prediction: Projection
     joint_output: Projection
@@ -47,16 +42,14 @@ class Network:
     def __init__(self, config: RnntConfig, weights: NetworkWeights, make: DenseMaker = dense) -> None:
         """make: the kernel of every product; this processor's without one."""
         self.config = config
-        # Packing int8 weights takes most of a model's loading: 5 ms a megabyte on one core.
-        with ThreadPoolExecutor(min(PACKERS, os.cpu_count() or 1)) as pool:
-            stacks = [
-                pool.map(lambda layer: Layer(layer, make), layers)
-                for layers in (weights.pre, weights.post, weights.prediction)
-            ]
-            projections = (weights.joint_encoder, weights.joint_prediction, weights.joint_output)
-            joints = pool.map(lambda projection: make(projection.weight, projection.bias), projections)
-            self._pre, self._post, self._prediction = (Stack(tuple(layers)) for layers in stacks)
-            self._joint_encoder, self._joint_prediction, joint_output = joints
+        self._pre, self._post, self._prediction = (
+            Stack(tuple(layer(each, make) for each in layers))
+            for layers in (weights.pre, weights.post, weights.prediction)
+        )
+        self._joint_encoder, self._joint_prediction, joint_output = (
+            make(each.weight, each.bias)
+            for each in (weights.joint_encoder, weights.joint_prediction, weights.joint_output)
+        )
         self.joint_output: Callable[[Tensor], Tensor] = joint_output
         self._embedding = weights.embedding
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from gharial_asr.decoding.beam.candidates import Chooser
 from gharial_asr.decoding.beam.search import BeamDecoder
 from gharial_asr.decoding.greedy import GreedyDecoder
-from gharial_asr.inference.dense import Float32Dense, Int8Dense
-from gharial_asr.inference.lstm import Layer
+from gharial_asr.inference.dense import Float32Dense
+from gharial_asr.inference.lstm import DenseLayer, Int8Layer
+from gharial_asr.inference.native.kernel import Kernel
 from gharial_asr.inference.network import Network
 from gharial_asr.runner import LocalRunner
 from gharial_asr.state import Prediction, Recurrence
@@ -45,9 +46,11 @@ SPOTS = (
     Spot(Network, "predict", "calls", "prediction"),
     Spot(Network, "embed", "embeddings", "prediction"),
     Spot(Network, "logits", "sum and rectifier", "joint"),
-    Spot(Layer, "step", "gates and cells"),
-    Spot(Int8Dense, "__call__", "ranges and scales"),
-    Spot(Int8Dense, "product", "int8 products"),
+    Spot(DenseLayer, "step", "gates and cells"),
+    Spot(Int8Layer, "step", "calls"),
+    Spot(Kernel, "quantise", "ranges of activations"),
+    Spot(Kernel, "product", "int8 products"),
+    Spot(Kernel, "cells", "gates and cells"),
     Spot(Float32Dense, "__call__", "float32 products"),
     Spot(SpeakingNetwork, "logits", "lots for the blank", "joint"),
     Spot(GreedyDecoder, "step", "choosing tokens", "decoding"),

@@ -15,7 +15,7 @@ from gharial_asr.decoding.settings import DecoderSettings
 from gharial_asr.device.placing import cuda_device
 from gharial_asr.device.runner import DeviceModel
 from gharial_asr.emissions import Emissions
-from gharial_asr.inference.dense import DenseMaker, Int8Weight, Weight, dense
+from gharial_asr.inference.dense import DenseMaker, Weight, dense
 from gharial_asr.inference.network import Network, NetworkWeights
 from gharial_asr.lanes import LaneRunner
 from gharial_asr.resets import ResetSettings
@@ -168,10 +168,10 @@ def _surer(model: Arithmetic) -> Arithmetic:
     """The model with the joint's logits further apart."""
     output = model.weights.joint_output
     weight = output.weight
-    if isinstance(weight, Int8Weight):
-        spread: Weight = replace(weight, scale=weight.scale * SURENESS)
+    if isinstance(weight, Tensor):
+        spread: Weight = weight * SURENESS
     else:
-        spread = weight * SURENESS
+        spread = replace(weight, scale=weight.scale * SURENESS)
     return replace(model, weights=replace(model.weights, joint_output=replace(output, weight=spread)))
 
 

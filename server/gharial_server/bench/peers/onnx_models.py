@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from gharial_asr.config import RnntConfig
-from gharial_asr.inference.dense import Weight
+from gharial_asr.inference.dense import Weight, plain
 from gharial_asr.inference.lstm import LayerWeights
 from gharial_asr.inference.network import NetworkWeights, Projection
 from numpy.typing import NDArray
@@ -126,7 +126,8 @@ class _Graph:
 
 
 def _float32(weight: Weight) -> Tensor:
-    return weight if isinstance(weight, Tensor) else weight.dequantised()
+    rows = plain(weight)
+    return rows if isinstance(rows, Tensor) else rows.dequantised()
 
 
 def _apart(weights: LayerWeights, hidden: int) -> tuple[Tensor, Tensor]:
