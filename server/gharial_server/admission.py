@@ -40,7 +40,7 @@ def refuse(phase: Phase, load: Load, retry_after: int) -> Refusal | None:
     if phase is Phase.LOADING:
         return Refusal(503, "loading", "the model is still being loaded; try again later", retry_after)
     if phase is Phase.FAILED:
-        return Refusal(503, "failed", "the recogniser has stopped; try again later", retry_after)
+        return Refusal(503, "failed", "the recogniser has stopped and is starting again; try again later", retry_after)
     if phase is Phase.DRAINING:
         return Refusal(503, "draining", "the server is shutting down; try again, another one takes over", retry_after)
     if load.active >= load.capacity:
@@ -58,7 +58,7 @@ def unready(phase: Phase, load: Load, headroom: int) -> str | None:
         return {
             Phase.LOADING: "loading: the model is not loaded yet",
             Phase.DRAINING: f"draining: {load.active} streams are still open",
-            Phase.FAILED: "failed: the recogniser has stopped",
+            Phase.FAILED: "failed: the recogniser has stopped and is starting again",
         }[phase]
     free = load.capacity - load.active
     if free <= headroom:

@@ -13,8 +13,8 @@ from gharial_asr.cli.recognition_options import (
 from gharial_wire.models import ModelIdentity
 
 from gharial_server import logs
-from gharial_server.run import serve
 from gharial_server.settings import BACKENDS, Settings
+from gharial_server.supervisor import serve
 from gharial_server.termination import explain
 
 
@@ -75,5 +75,5 @@ def run(arguments: argparse.Namespace) -> int:
             keywords=keywords_of(arguments),
             **{name: given[name] for name in names},
         )
-        asyncio.run(serve(settings))
+        asyncio.run(serve(settings, arguments.log_level))
     return 0

@@ -41,7 +41,7 @@ def load_engine(settings: Settings, observer: Observer) -> Engine:
     )
     engine = build_engine(settings.backend, backend, identity.name, identity.version, identity.language, observer)
     try:
-        engine.check_keywords(settings.keywords)
+        engine.keyword_rules.check(settings.keywords)
     except ValueError:
         engine.stop()
         raise

@@ -1,12 +1,39 @@
 """What the server counts, in Prometheus' text format on /metrics."""
 
+import itertools
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from gharial_server.admission import Load
-from gharial_server.engine.interface import Step
+from gharial_server.totals import LATENCY_BUCKETS, StepTotals
 
-_LATENCY_BUCKETS = (0.005, 0.01, 0.015, 0.02, 0.025, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+
+
+class _Latencies(Collector):
+    """A histogram that is added to a step at a time: a call for each of thousands of answers a second would cost more
+    than sending them."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+        self._counts = [0] * (len(LATENCY_BUCKETS) + 1)
+
+    def add(self, step: StepTotals) -> None:
+        self._sum += step.latency_sum
+        self._counts = [before + more for before, more in zip(self._counts, step.latency_counts, strict=True)]
+
+    def collect(self) -> Iterator[Metric]:
+        bounds = [*map(str, LATENCY_BUCKETS), "+Inf"]
+        yield HistogramMetricFamily(
+            "gharial_frame_latency_seconds",
+            "From a frame's last sample to its answer leaving the engine.",
+            buckets=list(zip(bounds, itertools.accumulate(self._counts), strict=True)),
+            sum_value=self._sum,
+        )
 
 
 class Metrics:
@@ -26,23 +53,18 @@ class Metrics:
         )
         answers = Counter("gharial_answers_total", "Answers sent.", ["kind"], registry=self.registry)
         self.finals, self.partials = answers.labels("final"), answers.labels("partial")
-        self.latency = Histogram(
-            "gharial_frame_latency_seconds",
-            "From a frame's last sample to its answer leaving the engine.",
-            buckets=_LATENCY_BUCKETS,
-            registry=self.registry,
-        )
+        self._latency = _Latencies()
+        self.registry.register(self._latency)
         self.batch = Histogram(
             "gharial_batch_size", "Streams that shared one step.", buckets=_BATCH_BUCKETS, registry=self.registry
         )
         self.audio = Counter("gharial_audio_seconds_total", "Seconds of audio decoded.", registry=self.registry)
 
-    def observe_step(self, step: Step) -> None:
-        """Takes one batch of the engine; called on the engine's thread."""
+    def observe_step(self, step: StepTotals) -> None:
+        """Takes one batch of the engine."""
         self.batch.observe(step.rows)
         self.audio.inc(step.audio_seconds)
-        for seconds in step.latencies:
-            self.latency.observe(seconds)
+        self._latency.add(step)
 
     def text(self, load: Load, ready: bool) -> bytes:
         """The exposition, with the gauges brought up to date."""

@@ -19,6 +19,7 @@ from gharial_server.engine.interface import (
     EngineStoppedError,
     Event,
     Failed,
+    KeywordRules,
     ModelInfo,
     Observer,
     Samples,
@@ -62,6 +63,7 @@ class NullEngine:
     """Implements the engine's interface for `capacity` streams."""
 
     frame_seconds = FRAME_SECONDS
+    keyword_rules = KeywordRules()
 
     def __init__(self, model: ModelInfo, capacity: int, observer: Observer, step_seconds: float = 0.005) -> None:
         self.model = model
@@ -84,9 +86,6 @@ class NullEngine:
     @property
     def alive(self) -> bool:
         return not self._stopping
-
-    def check_keywords(self, keywords: Keywords) -> None:
-        """Nothing is recognised, so any will do."""
 
     def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> NullStream:
         with self._lock:

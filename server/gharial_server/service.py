@@ -1,6 +1,6 @@
 """The server's state: which phase it is in, which streams are open, and the way from the engine to them.
 
-Everything here lives on the event loop's thread, but `sink`, which the engine calls on its own.
+Everything here lives on the event loop's thread.
 """
 
 import asyncio
@@ -49,7 +49,6 @@ class Service:
         self._draining = False
         self._open: set[OpenStream] = set()
         self._fed: dict[int, OpenStream] = {}
-        self._loop = asyncio.get_running_loop()
 
     @property
     def phase(self) -> Phase:
@@ -71,7 +70,7 @@ class Service:
         return unready(self.phase, self.load, self.settings.ready_headroom)
 
     def serve(self, engine: Engine) -> None:
-        """The model is loaded: streams may come."""
+        """An engine is there with its model loaded: streams may come."""
         self.engine = engine
         log.info("ready", extra={"capacity": engine.capacity, "digest": engine.model.digest})
 
@@ -91,7 +90,7 @@ class Service:
             return self.settings.keywords
         keywords = checked(dict(self.settings.keywords) | dict(checked(dict(request.keywords))))
         if self.engine is not None:
-            self.engine.check_keywords(keywords)
+            self.engine.keyword_rules.check(keywords)
         return keywords
 
     def admit(self, request: StreamRequest) -> Stream | Refusal:
@@ -145,10 +144,7 @@ class Service:
             session.check(now)
 
     def sink(self, events: Sequence[tuple[int, Event]]) -> None:
-        """Called by the engine, on its thread, once per step."""
-        self._loop.call_soon_threadsafe(self._deliver, events)
-
-    def _deliver(self, events: Sequence[tuple[int, Event]]) -> None:
+        """Takes the events of one step of the engine."""
         for number, event in events:
             session = self._fed.get(number)
             if session is not None:

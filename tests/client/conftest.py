@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from gharial_asr.keywords import Keywords
-from gharial_server.engine.interface import Alternative, Answer, EngineFullError, ModelInfo
+from gharial_server.engine.interface import Alternative, Answer, EngineFullError, KeywordRules, ModelInfo
+from gharial_server.ports import open_ports
 from gharial_server.run import Running, running
 from gharial_server.settings import Settings
 
@@ -48,7 +49,8 @@ class ReadingStream:
         start, end = self._frame * 0.06, self._frame * 0.06 + len(samples) / 16000
         self._frame += 1
         words = f" {number}" if number else ""
-        self._sink([(self.id, Answer(start, end, False, (Alternative(words, 1.0),), closing))])
+        answer = Answer(start, end, False, (Alternative(words, 1.0),), closing)
+        asyncio.get_running_loop().call_soon(self._sink, [(self.id, answer)])
 
 
 class ReadingEngine:
@@ -56,6 +58,7 @@ class ReadingEngine:
 
     frame_seconds = 0.06
     alive = True
+    keyword_rules = KeywordRules()
     model = ModelInfo("general", "v1", "en", "", "test")
 
     def __init__(self, capacity: int) -> None:
@@ -66,9 +69,6 @@ class ReadingEngine:
     @property
     def active(self) -> int:
         return len(self.streams)
-
-    def check_keywords(self, keywords: Keywords) -> None:
-        """Any will do."""
 
     def open(self, sink: Any, keywords: Keywords, alternatives: int) -> ReadingStream:
         if self.active >= self.capacity:
@@ -90,9 +90,14 @@ class Harness:
     async def serve(self, port: int = 0, capacity: int = 100, **options: Any) -> AsyncIterator[Running]:
         """A server whose recogniser reads numbers; its URL is `url(server)`."""
         settings = Settings(backend="null", host="127.0.0.1", port=port, http_port=0, **options)
-        async with running(settings, lambda *_: ReadingEngine(capacity)) as server:
-            await asyncio.wait_for(server.loaded, 10)
-            yield server
+
+        async def connect(_: object) -> ReadingEngine:
+            return ReadingEngine(capacity)
+
+        with open_ports(settings) as ports:
+            async with running(settings, ports, connect) as server:
+                await asyncio.wait_for(server.loaded, 10)
+                yield server
 
     def url(self, server: Running) -> str:
         return f"ws://127.0.0.1:{server.port}"

@@ -9,8 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+from gharial_server.front_process import first
+from gharial_server.link.door import make_door
+from gharial_server.link.remote import RemoteEngine
+from gharial_server.ports import open_ports
 from gharial_server.run import Running, running
 from gharial_server.settings import Settings
+from gharial_server.supervisor import engine_keeper
 from websockets.asyncio.client import ClientConnection, connect
 
 LOCAL: dict[str, Any] = {"backend": "null", "host": "127.0.0.1", "port": 0, "http_port": 0}
@@ -45,10 +50,26 @@ class Harness:
 
     @contextlib.asynccontextmanager
     async def serve(self, **options: Any) -> AsyncIterator[Running]:
-        """A server with the null engine, loaded."""
-        async with running(Settings(**(LOCAL | options))) as server:
-            await asyncio.wait_for(server.loaded, 10)
+        """A front end in this process, with the null engine in a process of its own, loaded."""
+        async with self.starting(**options) as (server, engine):
+            await first(server.loaded, engine, seconds=30)
             yield server
+
+    @contextlib.asynccontextmanager
+    async def starting(self, **options: Any) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
+        """The same, with the engine still loading, and the task that keeps the engine: it ends with what makes the
+        engine impossible."""
+        settings = Settings(**(LOCAL | options))
+        inside, outside = make_door()
+        with open_ports(settings) as ports, inside, outside:
+            engine = self.engine = engine_keeper(settings, outside)
+            keeping = self.keeping = asyncio.create_task(engine.run())
+            try:
+                async with running(settings, ports, lambda observer: RemoteEngine.connect(inside, observer)) as server:
+                    yield server, keeping
+            finally:
+                await engine.end()
+                await asyncio.wait([keeping])
 
     @contextlib.asynccontextmanager
     async def process(self, *options: str) -> AsyncIterator[Process]:

@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import threading
+import signal
 
 import pytest
 from gharial_server.admission import Load, Phase, refuse, unready
-from gharial_server.loading import load_engine
-from gharial_server.run import running
-from gharial_server.settings import Settings
+from gharial_server.front_process import first
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 SAMPLES_60_MS = b"\0" * 1920
@@ -88,25 +86,18 @@ async def test_a_broken_handshake_takes_no_place(harness, head: str) -> None:
 
 
 async def test_streams_are_refused_and_readiness_is_off_until_the_model_is_loaded(harness) -> None:
-    go_on = threading.Event()
-
-    def slow_load(settings, observer):
-        assert go_on.wait(30)
-        return load_engine(settings, observer)
-
-    settings = Settings(backend="null", host="127.0.0.1", port=0, http_port=0)
-    async with running(settings, slow_load) as server:
-        try:
-            with pytest.raises(InvalidStatus) as refused:
-                await harness.connect(server)
-            assert refused.value.response.status_code == 503
-            assert b"loaded" in refused.value.response.body
-            assert (await harness.get(server, "/healthz")).status_code == 200
-            ready = await harness.get(server, "/readyz")
-            assert (ready.status_code, ready.text.split(":")[0]) == (503, "loading")
-        finally:
-            go_on.set()
-        await asyncio.wait_for(server.loaded, 10)
+    async with harness.starting() as (server, engine):
+        await harness.until(lambda: harness.engine.process is not None)
+        harness.engine.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(InvalidStatus) as refused:
+            await harness.connect(server)
+        assert refused.value.response.status_code == 503
+        assert b"loaded" in refused.value.response.body
+        assert (await harness.get(server, "/healthz")).status_code == 200
+        ready = await harness.get(server, "/readyz")
+        assert (ready.status_code, ready.text.split(":")[0]) == (503, "loading")
+        harness.engine.process.send_signal(signal.SIGCONT)
+        await first(server.loaded, engine, seconds=30)
         assert (await harness.get(server, "/readyz")).status_code == 200
 
 
@@ -134,17 +125,6 @@ async def test_a_server_that_stops_closes_live_streams_with_1012(harness) -> Non
     with pytest.raises(ConnectionClosed):
         await connection.recv()
     assert connection.close_code == 1012
-
-
-async def test_an_engine_that_dies_closes_its_streams_with_1011_and_fails_the_server(harness) -> None:
-    async with harness.serve() as server, harness.connect(server) as connection:
-        server.service.engine.stop()
-        with pytest.raises(ConnectionClosed):
-            await connection.recv()
-        assert connection.close_code == 1011
-        assert (await harness.get(server, "/healthz")).status_code == 503
-        with pytest.raises(RuntimeError, match="EngineFailed"):
-            await asyncio.wait_for(server.failure, 10)
 
 
 async def test_metrics_count_streams_refusals_and_frames(harness) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from gharial_asr.emissions import Row
 from gharial_asr.endpointing import CLASSIC, EndpointSettings, eos_token
-from gharial_asr.keywords import Keywords, check_characters
+from gharial_asr.keywords import Keywords
 from gharial_asr.runner import Batch, Runner
 from gharial_wire.card_protocol import CardError
 
@@ -25,6 +25,7 @@ from gharial_server.engine.interface import (
     EngineStoppedError,
     Event,
     Failed,
+    KeywordRules,
     ModelInfo,
     Observer,
     Samples,
@@ -116,10 +117,10 @@ class BatchingEngine:
     def alive(self) -> bool:
         return not self._stopping
 
-    def check_keywords(self, keywords: Keywords) -> None:
-        if keywords and self._no_keywords is not None:
-            raise ValueError(self._no_keywords)
-        check_characters(keywords, self.pieces)
+    @property
+    def keyword_rules(self) -> KeywordRules:
+        characters = {character for piece in self.pieces for character in piece}
+        return KeywordRules("".join(sorted(characters)), self._no_keywords)
 
     def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> LiveStream:
         with self._wake:

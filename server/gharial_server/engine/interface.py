@@ -1,12 +1,13 @@
 """What the rest of the server knows of the engine.
 
-Only plain data crosses this seam (numbers, strings, numpy arrays), so that the engine may live in a thread or in a
-process of its own.
+Only plain data crosses this seam (numbers, strings, numpy arrays). The engine lives in a process of its own, where it
+runs on a thread (`engine.batching`); the front end has the same interface to it at the other end of a link
+(`link.remote`).
 
-Threads: `Engine.open`, and every method of a `Stream`, may be called from any thread, and never wait for arithmetic.
-The methods of one stream are called from one thread at a time. A `Sink` is called on the engine's thread, once per
-step, with every event of that step for the streams it was given to: it must return at once (an event loop hands them
-over with `call_soon_threadsafe`) and must not raise.
+Threads: in the front end, everything is called on the event loop, sinks too. In the engine's process, `Engine.open` and
+every method of a `Stream` may be called from any thread, and never wait for arithmetic; the methods of one stream from
+one thread at a time; a `Sink` is called on the engine's thread. In both, a sink gets every event of a step for the
+streams it was given to in one call; it must return at once and must not raise.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from gharial_asr.decoding.words import Word
 from gharial_asr.endpointing import Endpoint
-from gharial_asr.keywords import Keywords
+from gharial_asr.keywords import Keywords, check_characters
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16000
@@ -99,6 +100,21 @@ class ModelInfo:
     backend: str
 
 
+@dataclass(frozen=True)
+class KeywordRules:
+    """Which keywords a model takes. characters: those that it can write, None for any. refusal: why it takes none."""
+
+    characters: str | None = None
+    refusal: str | None = None
+
+    def check(self, keywords: Keywords) -> None:
+        """Raises ValueError for keywords that the model cannot write."""
+        if keywords and self.refusal is not None:
+            raise ValueError(self.refusal)
+        if self.characters is not None:
+            check_characters(keywords, self.characters)
+
+
 class Stream(Protocol):
     """One live stream. `id` is unique in the engine's life and names the stream in the sink's events."""
 
@@ -110,7 +126,8 @@ class Stream(Protocol):
         """Audio pushed and not yet decoded. Who reads from a socket stops reading while this is large."""
 
     def push(self, samples: Samples) -> None:
-        """Appends 16 kHz mono samples (shape (n,), int16 or float32 in [-1, 1]), in chunks of any length.
+        """Appends 16 kHz mono samples (shape (n,), int16 or float32 in [-1, 1]), in chunks of any length; what must
+        last is copied.
 
         Pushing to a stream that is finished, closed or failed does nothing.
         """
@@ -143,8 +160,8 @@ class Engine(Protocol):
     @property
     def model(self) -> ModelInfo: ...
 
-    def check_keywords(self, keywords: Keywords) -> None:
-        """Raises ValueError for keywords that the model cannot write."""
+    @property
+    def keyword_rules(self) -> KeywordRules: ...
 
     def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> Stream:
         """Takes a slot. alternatives: the most readings that a partial is to have. Raises EngineFullError or

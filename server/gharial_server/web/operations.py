@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from gharial_ui.mount import mount_page
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gharial_server.admission import Phase
 from gharial_server.service import Service
 from gharial_server.web.page import page_host
 
@@ -18,10 +17,8 @@ def operations(service: Service) -> FastAPI:
     """The application; all handlers are coroutines, so they run on the loop that owns the service."""
     app = FastAPI(title="Gharial server", description="Health, readiness, metrics and drain of one server.")
 
-    @app.get("/healthz", response_class=PlainTextResponse, summary="Is the process worth keeping?")
+    @app.get("/healthz", response_class=PlainTextResponse, summary="Does the front end answer?")
     async def healthz() -> Response:
-        if service.phase is Phase.FAILED:
-            return PlainTextResponse("failed: the recogniser has stopped\n", status_code=503)
         return PlainTextResponse("ok\n")
 
     @app.get("/readyz", response_class=PlainTextResponse, summary="Are new streams welcome?")

@@ -22,6 +22,7 @@ from picows import (
 )
 
 from gharial_server.admission import Refusal
+from gharial_server.ports import BACKLOG
 from gharial_server.service import Service
 from gharial_server.web.handshake import Wanted, acceptance, judge, mend_connection_header, refusal
 from gharial_server.web.session import Session
@@ -152,24 +153,16 @@ class StreamEndpoint:
         self.connections.discard(connection)
         self._gone.set()
 
-    async def start(self) -> int:
-        """Opens the port (0 takes a free one) and returns it. Raises OSError when it is taken."""
-        settings = self.service.settings
-        try:
-            self._server = await ws_create_server(
-                self._answer,
-                settings.host,
-                settings.port,
-                websocket_handshake_timeout=HANDSHAKE_SECONDS,
-                max_frame_size=MAX_MESSAGE_BYTES,
-                read_buffer_init_size=4096,
-                backlog=1024,
-            )
-        except OSError as error:
-            told = f"port {settings.port} cannot be opened on {settings.host}: {error.strerror}"
-            raise OSError(f"{told}; choose another --port") from error
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+    async def start(self, port: socket.socket) -> None:
+        """Serves on a listening socket."""
+        self._server = await ws_create_server(
+            self._answer,
+            sock=port,
+            websocket_handshake_timeout=HANDSHAKE_SECONDS,
+            max_frame_size=MAX_MESSAGE_BYTES,
+            read_buffer_init_size=4096,
+            backlog=BACKLOG,
+        )
 
     async def stop(self) -> None:
         """Closes the port and waits until every connection has gone; one that lingers is dropped."""

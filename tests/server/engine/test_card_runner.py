@@ -114,7 +114,7 @@ def test_a_card_gets_a_streams_keywords_and_refuses_those_it_cannot_write(artefa
     assert answers[0] == answers[1] != recognise(engines[1])
     for engine in engines:
         with pytest.raises(ValueError, match="which the model never writes"):
-            engine.check_keywords((("Ö", 1.0),))
+            engine.keyword_rules.check((("Ö", 1.0),))
         assert isinstance(recognise(engine, keywords=(("Ö", 1.0),))[-1], Failed)
         assert isinstance(recognise(engine, 0.3)[-1], Answer)
         engine.stop()

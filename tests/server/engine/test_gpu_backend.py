@@ -72,9 +72,9 @@ def test_beam_search_is_refused_with_the_remedy(model: Path) -> None:
 def test_keywords_are_refused_before_a_stream_is_opened(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gharial_server.engine.gpu.cuda_device", lambda: HERE)
     engine = build_engine("cuda", BackendSettings(model, capacity=1), "general", "v1", "en")
-    engine.check_keywords(())
+    engine.keyword_rules.check(())
     with pytest.raises(ValueError, match="keywords are not boosted on an accelerator; serve them with --backend cpu"):
-        engine.check_keywords((("one", 1.0),))
+        engine.keyword_rules.check((("one", 1.0),))
     engine.stop()
 
 

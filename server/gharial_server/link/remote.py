@@ -1,0 +1,220 @@
+"""The engine as the front end sees it: the interface's Engine, at the other end of a link.
+
+Everything here lives on the event loop's thread. Whatever goes to the engine in one turn of the loop leaves in one
+message; whatever a step of the engine yields comes in one.
+"""
+
+import asyncio
+import itertools
+import marshal
+import socket
+from collections import deque
+
+import numpy as np
+from gharial_asr.keywords import Keywords
+
+from gharial_server.engine.interface import (
+    SAMPLE_RATE,
+    EngineFullError,
+    EngineStoppedError,
+    Event,
+    Failed,
+    KeywordRules,
+    ModelInfo,
+    Samples,
+    Sink,
+)
+from gharial_server.link.door import knock
+from gharial_server.link.events import events
+from gharial_server.link.framing import CLOSE, FINISH, FLOAT, Inbox, Kind, feed_message, packed
+from gharial_server.totals import StepTotals, TotalsObserver
+
+# Audio of one message to the engine, so that no turn makes a boundless one; and buffers of one call to the kernel.
+_MOST_BYTES = 1 << 20
+_MOST_BUFFERS = 512
+
+
+class RemoteStream:
+    """Implements `interface.Stream`. Its sink is called on the event loop."""
+
+    def __init__(self, number: int, sink: Sink, engine: "RemoteEngine") -> None:
+        self.id = number
+        self.sink = sink
+        self.pushed = 0
+        self.answered = 0.0
+        self._engine = engine
+
+    @property
+    def backlog_seconds(self) -> float:
+        return self.pushed / SAMPLE_RATE - self.answered
+
+    def push(self, samples: Samples) -> None:
+        self.pushed += len(samples)
+        flag = FLOAT if samples.dtype == np.float32 else 0
+        payload = samples.tobytes()
+        if payload:
+            self._engine.feed(self.id, len(payload) | flag, payload)
+
+    def finish(self) -> None:
+        self._engine.feed(self.id, FINISH, b"")
+
+    def close(self) -> None:
+        self._engine.feed(self.id, CLOSE, b"")
+        self._engine.forget(self.id)
+
+
+class RemoteEngine:
+    """Implements `interface.Engine`. When the engine's process is gone, every stream has failed and `alive` is off."""
+
+    # No two streams of a front end have the same number, also when one engine follows the other.
+    _numbers = itertools.count(1)
+
+    def __init__(self, link: socket.socket, observer: TotalsObserver) -> None:
+        self.alive = True
+        self._link = link
+        self._observer = observer
+        self._inbox = Inbox(link)
+        self._loop = asyncio.get_running_loop()
+        self._hello: asyncio.Future[None] = self._loop.create_future()
+        self._streams: dict[int, RemoteStream] = {}
+        self._entries: list[int] = []
+        self._payloads: list[bytes] = []
+        self._bytes = 0
+        self._outgoing: deque[bytes | memoryview] = deque()
+        self._is_flushing = False
+        self._loop.add_reader(link, self._read)
+
+    @classmethod
+    async def connect(cls, door: socket.socket, observer: TotalsObserver) -> "RemoteEngine":
+        """The engine that takes the next link, once it has loaded its model."""
+        while True:
+            engine = cls(await knock(door), observer)
+            try:
+                await engine._hello
+                return engine
+            except EngineStoppedError:  # it took the link and died; the next one will not
+                continue
+            except BaseException:
+                engine.stop()
+                raise
+
+    @property
+    def active(self) -> int:
+        return len(self._streams)
+
+    def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> RemoteStream:
+        if not self.alive:
+            raise EngineStoppedError("the recogniser has stopped")
+        if len(self._streams) >= self.capacity:
+            raise EngineFullError(f"all {self.capacity} streams are taken; try again when one has ended")
+        stream = RemoteStream(next(self._numbers), sink, self)
+        self._streams[stream.id] = stream
+        self._collect()
+        self._outgoing.append(packed(Kind.OPEN, (stream.id, keywords, alternatives)))
+        self._flush_soon()
+        return stream
+
+    def stop(self) -> None:
+        """Fails the streams still open and closes the link."""
+        self._end()
+
+    def feed(self, stream: int, length: int, payload: bytes) -> None:
+        """Notes what a stream has for the engine; it leaves with this turn of the loop."""
+        if stream not in self._streams:
+            return
+        self._entries += (stream, length)
+        if payload:
+            self._payloads.append(payload)
+            self._bytes += len(payload)
+            if self._bytes >= _MOST_BYTES:
+                self._collect()
+        if not self._is_flushing:
+            self._flush_soon()
+
+    def forget(self, stream: int) -> None:
+        """The stream's place is free."""
+        self._streams.pop(stream, None)
+
+    def _collect(self) -> None:
+        """Makes one message of what the streams have noted."""
+        if self._entries:
+            self._outgoing += feed_message(self._entries, self._payloads)
+            self._entries, self._payloads, self._bytes = [], [], 0
+
+    def _flush_soon(self) -> None:
+        if not self._is_flushing and self.alive:
+            self._is_flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Sends what there is; what the kernel does not take now goes when it has room."""
+        self._collect()
+        try:
+            while self._outgoing and self.alive:
+                buffers = list(itertools.islice(self._outgoing, _MOST_BUFFERS))
+                self._sent(self._link.sendmsg(buffers))
+        except BlockingIOError:
+            self._loop.add_writer(self._link, self._flush)
+            return
+        except OSError:
+            self._end()
+            return
+        self._is_flushing = False
+        if self.alive:
+            self._loop.remove_writer(self._link)
+
+    def _sent(self, count: int) -> None:
+        while count:
+            first = self._outgoing.popleft()
+            if count < len(first):
+                self._outgoing.appendleft(memoryview(first)[count:])
+                return
+            count -= len(first)
+
+    def _read(self) -> None:
+        try:
+            for kind, body in self._inbox.read():
+                if kind is Kind.EVENTS:
+                    self._deliver(body)
+                elif kind is Kind.STEP:
+                    self._observer(StepTotals(*marshal.loads(body)))
+                else:
+                    self._welcome(body)
+        except BlockingIOError:
+            return
+        except EOFError:
+            self._end()
+
+    def _welcome(self, body: memoryview) -> None:
+        self.capacity, self.frame_seconds, model, rules, self.process_id = marshal.loads(body)
+        self.model = ModelInfo(*model)
+        self.keyword_rules = KeywordRules(*rules)
+        if not self._hello.done():
+            self._hello.set_result(None)
+
+    def _deliver(self, body: memoryview) -> None:
+        batches: dict[Sink, list[tuple[int, Event]]] = {}
+        for number, event in events(body):
+            stream = self._streams.get(number)
+            if stream is None:
+                continue
+            if isinstance(event, Failed) or event.closing:
+                del self._streams[number]
+            else:
+                stream.answered = event.end
+            batches.setdefault(stream.sink, []).append((number, event))
+        for sink, batch in batches.items():
+            sink(batch)
+
+    def _end(self) -> None:
+        if not self.alive:
+            return
+        self.alive = False
+        self._loop.remove_reader(self._link)
+        self._loop.remove_writer(self._link)
+        self._link.close()
+        if not self._hello.done():
+            self._hello.set_exception(EngineStoppedError("the recogniser has stopped"))
+        left, self._streams = list(self._streams.values()), {}
+        for stream in left:
+            stream.sink([(stream.id, Failed("the recogniser has stopped"))])
