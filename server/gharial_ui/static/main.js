@@ -74,6 +74,7 @@ async function listen() {
     }
     work = { transcription, source };
     await transcription.finished;
+    controls.hideLevel();
     await source.stop();
   } catch (error) {
     controls.show("failed", error.message);
@@ -96,8 +97,12 @@ async function play(file) {
   }
 }
 
-/** Ends the audio; what was said until now is still answered. */
+/** Ends the audio; what was said until now is still answered. A second time, while a connection is waited for: gives up. */
 async function stop() {
+  if (work.transcription.hasEnded) {
+    work.transcription.cancel("Given up. What came so far stands.");
+    return;
+  }
   controls.show("finishing");
   await work.source.stop();
   await work.transcription.end();

@@ -18,7 +18,12 @@ export class Controls {
   constructor(actions) {
     this.state = "idle";
     part("microphone").addEventListener("click", () => actions.listen());
-    part("stop").addEventListener("click", () => actions.stop());
+    part("stop").addEventListener("click", ({ currentTarget }) => {
+      // Not `disabled`: that would take the keyboard's place away.
+      if (currentTarget.ariaDisabled !== "true") {
+        actions.stop();
+      }
+    });
     part("choose").addEventListener("click", () => part("file").click());
     part("file").addEventListener("change", ({ target }) => {
       const [file] = target.files;
@@ -36,7 +41,8 @@ export class Controls {
 
   /** Shows a state (see Transcription, and `asking`), with a sentence about what went wrong or is waited for. */
   show(state, message = "") {
-    const wasBusy = BUSY.has(this.state);
+    // A button that vanishes must not take the keyboard's place with it.
+    const focused = document.activeElement;
     const isBusy = BUSY.has(state);
     this.state = state;
     const isTrouble = state === "failed" || state === "waiting";
@@ -45,10 +51,9 @@ export class Controls {
     part("trouble").hidden = !isTrouble;
     part("microphone").hidden = part("choose").hidden = isBusy;
     part("stop").hidden = !isBusy;
-    part("stop").disabled = state === "asking" || state === "finishing";
-    document.body.classList.toggle("live", state === "live");
-    if (wasBusy !== isBusy) {
-      this.keepFocus(isBusy);
+    part("stop").ariaDisabled = String(state === "asking" || state === "finishing");
+    if (focused?.hidden) {
+      part(isBusy ? "stop" : "microphone").focus();
     }
   }
 
@@ -60,19 +65,17 @@ export class Controls {
   showLevel(samples) {
     const power = samples.reduce((sum, x) => sum + x * x, 0) / samples.length / 32768 ** 2;
     const level = Math.max(0, 1 + (10 * Math.log10(power + 1e-12)) / 60);
+    part("level").hidden = false;
     part("level").firstElementChild.style.transform = `scaleX(${level.toFixed(3)})`;
+  }
+
+  hideLevel() {
+    part("level").hidden = true;
   }
 
   /** Whether recordings are sent as if they were spoken now. */
   inRealTime() {
     return !part("fast").checked;
-  }
-
-  /** A button that vanishes must not take the keyboard's place with it. */
-  keepFocus(isBusy) {
-    if (document.activeElement === document.body || document.activeElement === null) {
-      part(isBusy ? "stop" : "microphone").focus();
-    }
   }
 }
 
