@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from gharial_wire.audio import FRAME_SECONDS
+from gharial_wire.audio import FRAME_SAMPLES, FRAME_SECONDS
 from numpy.typing import NDArray
 
 # Answers give times to the millisecond.
@@ -18,11 +18,11 @@ class LatencyMeter:
         self._sent_at: list[float] = []
         self._answered = 0
 
-    def sent(self, audio_seconds: float, now: float) -> None:
-        """All audio up to `audio_seconds` of this connection has been sent by `now`."""
-        complete = int(audio_seconds / FRAME_SECONDS + 1e-6)
-        for _ in range(complete - len(self._sent_at)):
-            self._sent_at.append(now)
+    def sent(self, samples: int, now: float) -> None:
+        """The first `samples` of this connection have been sent by `now`."""
+        sent_at = self._sent_at
+        while (len(sent_at) + 1) * FRAME_SAMPLES <= samples:
+            sent_at.append(now)
 
     def answered(self, end: float) -> list[float]:
         """An answer came whose interval ends at `end`: when the frames were sent for which it is the first."""

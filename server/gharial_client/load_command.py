@@ -1,17 +1,18 @@
 """`gharial client load`: how fast are answers while N streams speak at once?"""
 
 import argparse
-import asyncio
 import json
 import math
 import sys
 from pathlib import Path
 
 import numpy as np
+import uvloop
 from gharial_wire.audio import SAMPLE_RATE
 
 from gharial_client.arguments import add_server_arguments, chunk_samples, server_headers, server_url
 from gharial_client.load.generators import Measure, generators
+from gharial_client.load.page import page
 from gharial_client.load.plan import Level, LoadPlan
 from gharial_client.load.search import Verdict, judge, next_level
 from gharial_client.load.summary import Conditions, Fields, summary
@@ -61,7 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.stream_seconds,
         arguments.seed,
     )
-    fields, good = asyncio.run(_searched(plan, arguments) if arguments.search else _measured(plan, arguments))
+    fields, good = uvloop.run(_searched(plan, arguments) if arguments.search else _measured(plan, arguments))
+    if arguments.html is not None:
+        arguments.html.write_text(page(fields), encoding="utf-8")
     if arguments.json:
         print(json.dumps(fields))
     else:

@@ -156,7 +156,7 @@ class _Transcription:
                     if wait > 0:
                         await asyncio.sleep(wait)
                 await connection.send(chunk.astype("<i2", copy=False).tobytes())
-                meter.sent((until - first) / SAMPLE_RATE, time.monotonic())
+                meter.sent(until - first, time.monotonic())
             await connection.send(b"")
             self._ended_at = time.monotonic()
         except ConnectionClosed:

@@ -62,8 +62,8 @@ def test_a_file_that_is_no_audio_is_named(tmp_path: Path) -> None:
 
 def test_latency_is_from_a_frames_last_sample_to_its_first_answer() -> None:
     meter = LatencyMeter()
-    meter.sent(0.05, 1.0)
-    meter.sent(0.13, 1.1)
+    meter.sent(800, 1.0)
+    meter.sent(2080, 1.1)
     assert meter.answered(0.06) == [1.1]
     assert meter.answered(0.06) == []
     assert meter.answered(0.18) == [1.1]
@@ -72,8 +72,8 @@ def test_latency_is_from_a_frames_last_sample_to_its_first_answer() -> None:
 
 def test_an_answer_that_covers_several_frames_is_the_first_of_each() -> None:
     meter = LatencyMeter()
-    meter.sent(0.06, 1.0)
-    meter.sent(0.24, 1.2)
+    meter.sent(960, 1.0)
+    meter.sent(3840, 1.2)
     assert meter.unanswered() == [1.0, 1.2, 1.2, 1.2]
     assert meter.answered(0.19) == [1.0, 1.2, 1.2]
     assert meter.unanswered() == [1.2]

@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from multiprocessing.connection import Connection
 
+import uvloop
+
 from gharial_client.load.crowd import PATIENCE_SECONDS, Crowd
 from gharial_client.load.plan import Level, LoadPlan, share
 from gharial_client.load.tally import Tally, merged
@@ -75,7 +77,7 @@ async def _receive(pipe: Connection, seconds: float) -> Tally:
 
 def _child(pipe: Connection, plan: LoadPlan, number: int, processes: int) -> None:
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
-        asyncio.run(_obey(pipe, plan, number, processes))
+        uvloop.run(_obey(pipe, plan, number, processes))
 
 
 async def _obey(pipe: Connection, plan: LoadPlan, number: int, processes: int) -> None:
