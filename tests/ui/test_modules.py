@@ -113,6 +113,16 @@ async def test_words_of_several_pieces_have_the_geometric_mean_and_partials_may_
     assert found[0][1] == pytest.approx(0.6)
 
 
+async def test_a_word_takes_the_confidence_that_the_server_tells_when_the_next_begins(silent: Server) -> None:
+    answers = [
+        encoded(Answer(i, i + 1, False, (Alternative(text, 0.5),))) for i, text in enumerate([" o", "ne", " two", ""])
+    ]
+    answers[2]["alternatives"][0]["words"] = [{"word": "one", "start": 0, "end": 2, "confidence": 0.9}]
+    async with browsing(silent.url) as browsed:
+        found = await browsed.page.evaluate(WORDS, answers)
+    assert [(text, confidence) for text, confidence, _ in found] == [("one", 0.9), ("two", 0.5)]
+
+
 async def test_each_close_has_its_consequence(silent: Server) -> None:
     full, wrong = {"status": 503, "message": "full"}, {"status": 400, "message": "no"}
     told = {

@@ -32,9 +32,11 @@ let work = null;
 function begin(inRealTime) {
   const settings = asked();
   const own = ownServer(location, config.stream.port);
-  const url = streamUrl(settings.url || own, config.stream.path, settings);
-  // Another server's reasons are not this one's to tell.
-  const why = settings.url && settings.url !== own ? async () => undefined : () => askWhy(streamQuery(settings));
+  // Another server may not know the words of its answers apart, and its reasons are not this one's to tell.
+  const isOwn = settings.url === "" || settings.url === own;
+  const wanted = { ...settings, words: isOwn ? "true" : "" };
+  const url = streamUrl(settings.url || own, config.stream.path, wanted);
+  const why = isOwn ? () => askWhy(streamQuery(wanted)) : async () => undefined;
   const transcript = new Transcript();
   const latencies = new Latencies();
   results.begin(transcript, latencies);

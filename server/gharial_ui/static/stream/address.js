@@ -1,7 +1,7 @@
 // Where the stream is and what is asked of it.
 
 const CONTENT_TYPE = "audio/x-raw;format=S16LE;channels=1;rate=16000";
-const NAMES = ["model", "lang", "alternatives", "keywords", "api_key"];
+const NAMES = ["model", "lang", "alternatives", "keywords", "words", "api_key"];
 
 /** The server's address as it is when nobody says otherwise: the page's own host, and the port that the server told. */
 export function ownServer(place, port) {

@@ -8,8 +8,14 @@ export class Latencies {
     this.latest = 0;
   }
 
-  /** Takes the latency of the answer that ends at `seconds`. */
+  /**
+   * Takes the latency of the answer that ends at `seconds`. One that is about nothing new does not count: beam search
+   * settles words long after it gave them as partials.
+   */
   add(seconds, ms) {
+    if (seconds <= this.latest) {
+      return;
+    }
     this.latest = seconds;
     this.points.push({ at: seconds, ms });
     const first = this.points.findIndex((point) => point.at >= seconds - SHOWN_SECONDS);

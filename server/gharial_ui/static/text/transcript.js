@@ -10,6 +10,7 @@ export class Transcript {
     this.said = []; // finals that hold text: { text, confidence, start, end }
     this.heard = 0;
     this.words = []; // those of the finals: { text, confidence, start, end, opensParagraph }
+    this.told = 0; // words whose confidence the server has told; it does so when the next word begins
     this.open = []; // those of the latest partial; the first one may go on with the last word (`goesOn`)
     this.readings = []; // the alternatives of the latest partial that had several
   }
@@ -31,16 +32,23 @@ export class Transcript {
       this.said.push(piece);
       append(this.words, piece, this.words.at(-1));
     }
+    for (const { confidence } of best.words ?? []) {
+      Object.assign(this.words[this.told] ?? {}, { confidence });
+      this.told += 1;
+    }
   }
 
   /** After a connection was lost: takes back what comes again, and returns the second to send on from. */
   resume() {
     const { kept, from } = resumePoint(this.said, this.heard);
+    const before = this.words;
     this.said.length = kept;
     this.heard = from;
     this.open = [];
     this.words = [];
     this.said.forEach((piece) => append(this.words, piece, this.words.at(-1)));
+    this.words.forEach((word, i) => Object.assign(word, { confidence: before[i].confidence }));
+    this.told = this.words.length;
     return from;
   }
 
@@ -70,7 +78,7 @@ function append(words, piece, before) {
   });
 }
 
-/** A word's confidence is the geometric mean over its pieces, as the server makes it over tokens. */
+/** Until the server tells a word's confidence, it is the geometric mean over its pieces, as the server makes it. */
 function extend(word, text, piece) {
   word.confidence = (word.confidence ** word.pieces * piece.confidence) ** (1 / (word.pieces + 1));
   word.pieces += 1;

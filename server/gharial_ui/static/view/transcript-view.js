@@ -3,6 +3,8 @@
 // Below these, a word is doubtful, or very doubtful.
 const SURE = 0.9;
 const DOUBTFUL = 0.6;
+// A word's confidence may be told after its text; this many words may wait for theirs.
+const CHANGING_WORDS = 40;
 // Finals are read out this long after a word came, all that came by then at once.
 const ANNOUNCE_MILLISECONDS = 1200;
 
@@ -33,6 +35,9 @@ export class TranscriptView {
     while (this.shown.length > words.length || this.isStale(words)) {
       drop(this.shown.pop().span);
     }
+    for (let i = Math.max(0, this.shown.length - CHANGING_WORDS); i < this.shown.length; i += 1) {
+      colour(this.shown[i].span, words[i], false);
+    }
     for (let i = this.shown.length; i < words.length; i += 1) {
       this.shown.push({ span: this.append(words[i], false), key: key(words[i]) });
     }
@@ -59,9 +64,8 @@ export class TranscriptView {
   append(word, isOpen) {
     const span = document.createElement("span");
     span.className = "word";
-    span.dataset.sure = isOpen ? "open" : sureness(word.confidence);
     span.textContent = word.text;
-    span.title = `${Math.round(100 * word.confidence)} % at ${clock(word.start)}`;
+    colour(span, word, isOpen);
     const paragraph = this.paragraph(word);
     if (!word.goesOn && paragraph.lastChild.className === "word") {
       paragraph.append(" ");
@@ -101,8 +105,14 @@ export function clock(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+/** Marks a word by its confidence. */
+function colour(span, word, isOpen) {
+  span.dataset.sure = isOpen ? "open" : sureness(word.confidence);
+  span.title = `${Math.round(100 * word.confidence)} % at ${clock(word.start)}`;
+}
+
 function key(word) {
-  return `${word.start} ${word.text} ${sureness(word.confidence)}`;
+  return `${word.start} ${word.text}`;
 }
 
 /** Takes a word away, with the space before it, and its paragraph when that is empty. */
