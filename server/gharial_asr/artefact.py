@@ -1,20 +1,19 @@
 """The compiled artefact (`.gharial`): one safetensors file with everything that recognition needs.
 
-Tensors: int8 matrices as NAME.values with NAME.scale (one float32 per row), biases and mel statistics in float32, the
-SentencePiece model and the n-gram as bytes. The header's metadata says format, version, target and configuration. The
-file is memory-mapped; its digest is the sha256 of its bytes. docs/reference/artefact.md lists every name.
+Tensors: int8 matrices as the native kernel reads them, where they lie in the mapped file; biases and mel statistics in
+float32, the SentencePiece model and the n-gram as bytes. The header's metadata says format, version, target and
+configuration. The digest is the sha256 of the file's bytes. docs/reference/artefact.md lists every name.
 """
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from gharial_asr.architectures import architecture_name
@@ -23,18 +22,23 @@ from gharial_asr.compilation import TARGETS, CompiledModel
 from gharial_asr.config import RnntConfig
 from gharial_asr.decoding.beam.search import MAX_SYMBOLS as BEAM_SYMBOLS
 from gharial_asr.decoding.greedy import MAX_SYMBOLS
-from gharial_asr.inference.dense import Int8Weight, Weight
+from gharial_asr.inference.dense import Int8Weight, Weight, packed, plain
 from gharial_asr.inference.lstm import LayerWeights
+from gharial_asr.inference.native.packed import GROUP, MOST_INPUTS, PANEL, PackedWeight
 from gharial_asr.inference.network import NetworkWeights, Projection
 from gharial_asr.precision import Precision
+from gharial_asr.tensor_file import ALIGNMENT, save_aligned
 from gharial_asr.tokenizer import Tokenizer
 
 FORMAT = "gharial-artefact"
-FORMAT_VERSION = 1
-# All of the header lies under one key: safetensors writes several in random order, and bytes must not differ by chance.
+FORMAT_VERSION = 2
 METADATA_KEY = "gharial"
 # The most symbols that one encoder output may emit, per decoder: a card fixes them when the artefact is loaded.
 SYMBOLS_PER_STEP = {"greedy": MAX_SYMBOLS, "beam": BEAM_SYMBOLS}
+
+
+# What there is of a matrix.
+PARTS = [field.name for field in fields(PackedWeight) if field.name != "inputs"]
 
 
 class ArtefactError(ValueError):
@@ -58,10 +62,10 @@ def write_artefact(model: CompiledModel, path: Path) -> str:
     tensors: dict[str, Tensor] = {}
 
     def put(name: str, weight: Weight) -> None:
-        if not isinstance(weight, Int8Weight):
+        if isinstance(weight, Tensor):
             raise ValueError("an artefact holds int8 weights; compile the checkpoint with precision int8")
-        tensors[f"{name}.values"] = weight.values.contiguous()
-        tensors[f"{name}.scale"] = weight.scale.contiguous()
+        arranged = packed(weight)
+        tensors.update({f"{name}.{part}": getattr(arranged, part) for part in PARTS})
 
     weights = model.weights
     for name, layers in (("pre", weights.pre), ("post", weights.post), ("prediction", weights.prediction)):
@@ -69,14 +73,14 @@ def write_artefact(model: CompiledModel, path: Path) -> str:
             put(f"{name}.{i}.recurrent", layer.recurrent)
             if layer.inputs is not None:
                 put(f"{name}.{i}.inputs", layer.inputs)
-            tensors[f"{name}.{i}.bias"] = layer.bias.contiguous()
+            tensors[f"{name}.{i}.bias"] = layer.bias
     for name in ("joint_encoder", "joint_prediction", "joint_output"):
         projection: Projection = getattr(weights, name)
         put(name, projection.weight)
-        tensors[f"{name}.bias"] = projection.bias.contiguous()
-    put("embedding", weights.embedding)
-    tensors["mel_mean"] = model.mel_mean.contiguous()
-    tensors["mel_variance"] = model.mel_variance.contiguous()
+        tensors[f"{name}.bias"] = projection.bias
+    if not isinstance(weights.embedding, Tensor):
+        tensors["embedding.values"], tensors["embedding.scale"] = weights.embedding.values, weights.embedding.scale
+    tensors["mel_mean"], tensors["mel_variance"] = model.mel_mean, model.mel_variance
     tensors["sentencepiece"] = torch.frombuffer(bytearray(model.tokenizer.model), dtype=torch.uint8)
     if model.ngram is not None:
         tensors["ngram"] = torch.frombuffer(bytearray(model.ngram.binary), dtype=torch.uint8)
@@ -93,11 +97,11 @@ def write_artefact(model: CompiledModel, path: Path) -> str:
     }
     partial = path.with_name(path.name + ".part")
     try:
-        save_file(tensors, partial, {METADATA_KEY: json.dumps(header, sort_keys=True)})
-        # The writer makes it private; a server that runs as another user has to read it.
+        save_aligned(tensors, partial, {METADATA_KEY: json.dumps(header, sort_keys=True)})
+        # Servers that run as other users have to read it.
         partial.chmod(0o644)
         partial.replace(path)
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
         partial.unlink(missing_ok=True)
         raise OSError(
             f"{path} cannot be written ({error}); name a file in a folder that is there, with room"
@@ -125,11 +129,10 @@ def _checked(header: object) -> dict[str, Any]:
         raise ArtefactError(f"the header does not say it is a {FORMAT}")
     if header.get("format_version") != FORMAT_VERSION:
         raise ArtefactError(f"format version {header.get('format_version')}, this program reads {FORMAT_VERSION}")
-    # Artefacts of the first release name neither target nor limits; theirs were these.
-    if (target := header.setdefault("target", "cpu")) not in TARGETS:
+    if (target := header.get("target")) not in TARGETS:
         known = f"{', '.join(TARGETS[:-1])} and {TARGETS[-1]}"
         raise ArtefactError(f"compiled for target {target!r}, this program runs {known}")
-    limits = header.get("symbols_per_step", SYMBOLS_PER_STEP)
+    limits = header.get("symbols_per_step")
     if not isinstance(limits, dict) or SYMBOLS_PER_STEP | limits != SYMBOLS_PER_STEP:
         raise ArtefactError(f"compiled for {limits} symbols per step, this program decodes with {SYMBOLS_PER_STEP}")
     return header
@@ -179,12 +182,40 @@ class _Reader:
             raise ArtefactError(f"{name} is missing")
         if tensor.dtype != dtype or (shape is not None and tuple(tensor.shape) != shape):
             raise ArtefactError(f"{name} is {tensor.dtype} {tuple(tensor.shape)}, not {dtype} {shape}")
+        if tensor.data_ptr() % tensor.itemsize:
+            raise ArtefactError(f"{name} begins in the middle of an element")
         return tensor
 
-    def weight(self, name: str, rows: int, columns: int) -> Tensor | Int8Weight:
-        values = self.take(f"{name}.values", torch.int8, (rows, columns))
-        weight = Int8Weight(values, self.take(f"{name}.scale", torch.float32, (rows,)))
-        return weight.dequantised() if self.precision == "float32" else weight
+    def weight(self, name: str, rows: int, columns: int) -> Weight:
+        """A matrix that the kernel reads nothing beyond."""
+        panels, groups = -(-rows // PANEL), -(-columns // GROUP)
+        if columns > MOST_INPUTS:
+            raise ArtefactError(f"{name} has {columns} columns; the most are {MOST_INPUTS}")
+        weight = PackedWeight(
+            panels=self.take(f"{name}.panels", torch.int8, (panels, groups, PANEL, GROUP)),
+            order=self.take(f"{name}.order", torch.uint16, (panels, groups)),
+            pairs=self.take(f"{name}.pairs", torch.int32, (panels,)),
+            sums=self.take(f"{name}.sums", torch.int32, (panels, PANEL)),
+            scale=self.take(f"{name}.scale", torch.float32, (rows,)),
+            inputs=columns,
+        )
+        if weight.panels.data_ptr() % ALIGNMENT:
+            raise ArtefactError(f"{name}.panels begins at no multiple of {ALIGNMENT} bytes")
+        if (last := int(weight.order.numpy().max())) >= groups:
+            raise ArtefactError(f"{name}.order names group {last} of {groups}")
+        least, most = (int(found) for found in weight.pairs.aminmax())
+        if least < 0 or most > groups // 2:
+            raise ArtefactError(f"{name}.pairs has {least if least < 0 else most} pairs of {groups} groups")
+        return weight if self.precision == "int8" else self.at_precision(plain(weight))
+
+    def at_precision(self, weight: Tensor | Int8Weight) -> Tensor | Int8Weight:
+        if self.precision == "float32" and isinstance(weight, Int8Weight):
+            return weight.dequantised()
+        return weight
+
+    def embedding(self, rows: int, columns: int) -> Tensor | Int8Weight:
+        values = self.take("embedding.values", torch.int8, (rows, columns))
+        return self.at_precision(Int8Weight(values, self.take("embedding.scale", torch.float32, (rows,))))
 
     def projection(self, name: str, rows: int, columns: int) -> Projection:
         return Projection(self.weight(name, rows, columns), self.take(f"{name}.bias", torch.float32, (rows,)))
@@ -208,7 +239,7 @@ class _Reader:
             pre=self.stack("pre", sizes.enc_pre_rnn_layers, sizes.in_feats, encoder, bounded=False),
             post=self.stack("post", sizes.enc_post_rnn_layers, stacked, encoder, bounded=True),
             prediction=self.stack("prediction", sizes.pred_rnn_layers, prediction, prediction, bounded=False),
-            embedding=self.weight("embedding", config.blank, prediction),
+            embedding=self.embedding(config.blank, prediction),
             joint_encoder=self.projection("joint_encoder", joint, encoder),
             joint_prediction=self.projection("joint_prediction", joint, prediction),
             joint_output=self.projection("joint_output", config.n_classes, joint),

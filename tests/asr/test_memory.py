@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 from gharial_asr.architectures import ARCHITECTURES, random_model
-from gharial_asr.artefact import read_artefact, write_artefact
+from gharial_asr.artefact import write_artefact
 from gharial_asr.compilation import Arithmetic, CompiledModel
 from gharial_asr.config import TokenizerConfig
 from gharial_asr.inference.dense import Int8Weight, Weight
-from gharial_asr.memory import give_back_free_memory
 from tiny_models import PIECES, tiny_tokenizer
 
 
@@ -63,21 +62,46 @@ def test_a_process_with_a_runner_keeps_the_memory_of_a_step_for_the_next() -> No
     assert in_a_process_of_its_own(ROUNDS, "with a runner") < 100
 
 
-def test_reading_an_artefact_copies_none_of_its_weights(tmp_path: Path) -> None:
+def artefact_of_49_megabytes(folder: Path) -> Path:
+    """An artefact of the testing architecture, 49 MB, random weights."""
     config = ARCHITECTURES["testing"].model_copy(update={"tokenizer": TokenizerConfig(vocab_size=PIECES)})
     weights = random_model(config, "int8")
     tokenizer = tiny_tokenizer()
     model = CompiledModel(
         config, "int8", weights.weights, weights.mel_mean, weights.mel_variance, tokenizer.pieces, tokenizer, "1.14.0"
     )
-    path = tmp_path / "testing.gharial"
+    path = folder / "testing.gharial"
     write_artefact(model, path)
-    give_back_free_memory()
-    before = private_bytes()
-    loaded = read_artefact(path)
     assert path.stat().st_size > 45e6
-    assert private_bytes() - before < 5e6
-    assert loaded.config == config
+    return path
+
+
+SHARED = """
+import sys
+from pathlib import Path
+import numpy as np
+from gharial_asr.artefact import read_artefact
+from gharial_asr.memory import give_back_free_memory
+from gharial_asr.offline import transcribe
+from gharial_asr.runner import LocalRunner
+from test_memory import private_bytes
+
+give_back_free_memory()
+before = private_bytes()
+model = read_artefact(Path(sys.argv[1]))
+runner = LocalRunner(model, 4)
+if sys.argv[2] == "steps":
+    list(transcribe(runner, model, [np.full(32000, 0.1, np.float32) for _ in range(4)]))
+give_back_free_memory()
+print((private_bytes() - before) / 1e6)
+"""
+
+
+def test_processes_that_map_one_artefact_share_all_of_its_weights(tmp_path: Path) -> None:
+    """49 MB of weights; the rest, in MB: header, tokenizer, states, memory of steps."""
+    path = artefact_of_49_megabytes(tmp_path)
+    assert in_a_process_of_its_own(SHARED, str(path), "loaded") < 3
+    assert in_a_process_of_its_own(SHARED, str(path), "steps") < 5
 
 
 COST = """
@@ -95,5 +119,5 @@ print((private_bytes() - before) / bytes_of_matrices(model))
 """
 
 
-def test_a_loaded_model_costs_its_int8_weights_once() -> None:
+def test_a_model_that_was_not_compiled_costs_its_int8_weights_once() -> None:
     assert 0.8 < in_a_process_of_its_own(COST) < 1.2
