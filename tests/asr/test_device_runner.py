@@ -1,16 +1,19 @@
 """The accelerator's runner, on this processor: the same kernels, called one by one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from beam_cases import as_frame, check
 from gharial_asr.audio import read_audio
 from gharial_asr.compilation import compile_checkpoint, load_model
 from gharial_asr.config import RnntConfig
+from gharial_asr.decoding.settings import BEAM
 from gharial_asr.device.products import products
 from gharial_asr.device.runner import DeviceModel, DeviceRunner, buckets
-from gharial_asr.emissions import Tokens
+from gharial_asr.emissions import Row, Tokens
 from gharial_asr.inference.dense import dense, quantise_weight
 from gharial_asr.offline import transcribe
 from gharial_asr.precision import Precision
@@ -129,6 +132,39 @@ def test_a_step_for_another_generation_or_twice_for_a_slot_is_refused(
 )
 def test_batch_sizes_end_with_all_slots(slots: int, sizes: tuple[int, ...]) -> None:
     assert buckets(slots) == sizes
+
+
+def rows_by_slot(runner: Runner, recordings: dict[int, NDArray[np.float32]]) -> dict[int, list[Row]]:
+    rows: dict[int, list[Row]] = {slot: [] for slot in recordings}
+    for slot, row in rows_of(runner, recordings):
+        rows[slot].append(row)
+    return rows
+
+
+@pytest.mark.parametrize("slots", [3, 40])
+def test_beam_search_has_the_processors_hypotheses_in_every_frame(slots: int) -> None:
+    unsure = replace(BEAM, score_threshold=2.0, seconds_open=0.3)
+    recordings = {slot: babble(0.5 + slot % 3 / 4, seed=slot) for slot in range(3)}
+    model = compile_checkpoint(tiny_checkpoint(blank_bias=0.0), "int8")
+    expected = rows_by_slot(LocalRunner(model, slots, unsure), recordings)
+    runner = DeviceModel(model, HERE, "int8", unsure).with_slots(slots)
+    for slot, rows in rows_by_slot(runner, recordings).items():
+        check(rows, [as_frame(row) for row in expected[slot]])
+    assert max(len(row.hypotheses) for rows in expected.values() for row in rows) > 1
+    assert sum(len(row.settled.tokens) for rows in expected.values() for row in rows) > 10
+    again = rows_by_slot(runner, {0: recordings[1]})
+    check(again[0], [as_frame(row) for row in expected[1]])
+
+
+def test_beam_search_hears_real_digits_as_the_processor_does() -> None:
+    model = load_model(STARTER / "starter.gharial", "int8")
+    recordings = [read_audio(STARTER / f"samples/digits-jackson-00{number}.flac") for number in (0, 1)]
+    expected = dict(transcribe(LocalRunner(model, 2, BEAM), model, recordings))
+    for number, found in transcribe(DeviceModel(model, HERE, "int8", BEAM).with_slots(2), model, recordings):
+        assert found.tokens
+        assert (found.tokens, found.frames) == (expected[number].tokens, expected[number].frames)
+        assert len(found.nbest) == len(expected[number].nbest)
+        assert found.score == pytest.approx(expected[number].score, abs=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])

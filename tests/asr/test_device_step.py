@@ -7,6 +7,7 @@ this processor its kernels are the same whatever is said.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from gharial_asr.architectures import ARCHITECTURES, random_model
 from gharial_asr.compilation import Arithmetic, compile_checkpoint
 from gharial_asr.config import RnntConfig
+from gharial_asr.decoding.settings import BEAM, GREEDY, DecoderSettings
 from gharial_asr.device.program import Program
 from gharial_asr.device.runner import DeviceModel
 from gharial_asr.device.states import DeviceStates
@@ -30,6 +32,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 GPU = torch.device("cuda", 0)
+FUZZY = replace(BEAM, fuzzy=True, beam_width=2)
 
 
 class Recorder(TorchDispatchMode):
@@ -64,18 +67,25 @@ def pretended_gpu() -> Iterator[None]:
 
 
 def step_of(model: DeviceModel, batch: int) -> Step:
-    states = DeviceStates(model.network, 40, model.front_end.history_samples, model.device)
-    return Step(model.network, model.front_end, states, batch, model.device)
+    return Step(model.network, model.front_end, states_of(model), batch)
+
+
+def states_of(model: DeviceModel) -> DeviceStates:
+    return DeviceStates(model.network, 40, model.front_end.history_samples, model.device, model.decoder(40))
 
 
 def tiny() -> Arithmetic:
     return compile_checkpoint(tiny_checkpoint(), "int8")
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_step_never_asks_the_device_and_uses_nothing_that_is_not_on_it(precision: Precision) -> None:
+@pytest.mark.parametrize(
+    ("precision", "told"), [*((each, GREEDY) for each in PRECISIONS), ("bf16", BEAM), ("int8", FUZZY)]
+)
+def test_a_step_never_asks_the_device_and_uses_nothing_that_is_not_on_it(
+    precision: Precision, told: DecoderSettings
+) -> None:
     with pretended_gpu():
-        step = step_of(DeviceModel(tiny(), GPU, precision), 8)
+        step = step_of(DeviceModel(tiny(), GPU, precision, told), 8)
         with Recorder() as recorder:
             step.first()
             step.more()
@@ -89,13 +99,15 @@ class Speaking(DeviceModel):
     network_class = SpeakingNetwork
 
 
-@pytest.mark.parametrize("kind", [DeviceModel, Speaking])
-def test_nor_with_what_may_change_the_logits_nor_when_slots_are_opened(kind: type[DeviceModel]) -> None:
+@pytest.mark.parametrize(("kind", "told"), [(DeviceModel, GREEDY), (Speaking, GREEDY), (Speaking, BEAM)])
+def test_nor_with_what_may_change_the_logits_nor_when_slots_are_opened(
+    kind: type[DeviceModel], told: DecoderSettings
+) -> None:
     with pretended_gpu():
-        model = kind(tiny(), GPU, "bf16")
+        model = kind(tiny(), GPU, "bf16", told)
         model.change_logits(lambda product: EosLogits(product, 3, EndpointSettings("terminal", eos_multiplier=2.0)))
-        states = DeviceStates(model.network, 40, model.front_end.history_samples, GPU)
-        step = Step(model.network, model.front_end, states, 8, GPU)
+        states = states_of(model)
+        step = Step(model.network, model.front_end, states, 8)
         with Recorder() as recorder:
             states.make_new(torch.zeros(2, dtype=torch.long, device=GPU))
             step.first()
@@ -108,18 +120,18 @@ def test_the_pretended_gpu_refuses_to_be_asked() -> None:
         bool(torch.zeros(3, device=GPU).sum() > 0)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("precision", "told"), [*((each, GREEDY) for each in PRECISIONS), ("bf16", BEAM)])
 def test_the_kernels_are_the_same_whatever_is_said_and_however_many_streams_there_are(
-    precision: Precision,
+    precision: Precision, told: DecoderSettings
 ) -> None:
-    model = DeviceModel(tiny(), torch.device("cpu"), precision)
+    model = DeviceModel(tiny(), torch.device("cpu"), precision, told)
     recorded = []
     with torch.inference_mode():
         step = step_of(model, 32)
         program = Program(step, spare=40)
         for rows, loudness in ((32, 1.0), (32, 0.0), (5, 1.0), (32, 1.0)):
             samples = np.stack([babble(0.06, seed=slot) * loudness for slot in range(rows)])
-            program.run(np.arange(rows), samples)
+            program.run(np.arange(rows), np.ones(rows, np.int32), samples)
             with Recorder() as recorder:
                 step.first()
             recorded.append(recorder.kernels)

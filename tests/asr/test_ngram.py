@@ -1,6 +1,5 @@
 """n-gram fusion: KenLM's numbers, their share in scores, and where an n-gram comes from."""
 
-import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from gharial_asr.decoding.settings import BEAM
 from gharial_cli.main import main
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_ngrams import arpa
 from reference_beam import ReferenceBeam, Rules
 from small_networks import JOINT, SmallNetwork
 from tiny_models import babble, tiny_checkpoint
@@ -29,24 +29,6 @@ from tiny_models import babble, tiny_checkpoint
 CLOSE = 2e-5
 PIECES = ("", " a", "b", " ab", "c")
 SYMBOLS = ("<unk>", "▁a", "b", "▁ab", "c")
-
-
-def arpa(order: int, words: Sequence[str], seed: int = 0) -> bytes:
-    """An n-gram of random numbers over some words, with some of all sequences of each length."""
-    random = np.random.default_rng(seed)
-    counted = [["<unk>", "<s>", "</s>", *words]]
-    for _ in range(1, order):
-        known = set(counted[-1])
-        longer = [f"{before} {word}" for before, word in itertools.product(counted[-1], words) if before != "</s>"]
-        # Who has an n-gram has its end too: KenLM allows few exceptions.
-        counted.append([each for each in longer if random.random() < 0.7 and each.split(" ", 1)[1] in known])
-    lines = ["\\data\\", *(f"ngram {n + 1}={len(each)}" for n, each in enumerate(counted))]
-    for n, each in enumerate(counted):
-        lines += ["", f"\\{n + 1}-grams:"]
-        for ngram in each:
-            backoff = f"\t{-random.uniform(0, 1):.4f}" if n + 1 < order else ""
-            lines.append(f"{-random.uniform(0.1, 3):.4f}\t{ngram}{backoff}")
-    return "\n".join([*lines, "", "\\end\\", ""]).encode()
 
 
 def in_one_go(model: kenlm.Model, tokens: Sequence[int]) -> float:

@@ -28,15 +28,28 @@ ENOUGH = 0.05
 """Rows, on average, that may be left over by the rounds of one launch."""
 
 
-def round_places(batch: int) -> tuple[int, ...]:
-    """Places of each round of one launch: what speech needs and a quarter more; enough rounds that one launch in twenty
-    leaves something over. Two at least, for batches so small that places cost nothing."""
+def round_places(batch: int, begin: float = SPEECH, share: float = SPEECH) -> tuple[int, ...]:
+    """Places of each round of one launch after all rows have asked once: what speech needs and a quarter more; enough
+    rounds that one launch in twenty leaves something over. Two at least, for batches so small that places cost nothing.
+
+    begin: share of the rows that go on at first. share: of those that then go on once more.
+    """
     places: list[int] = []
-    waiting = batch * SPEECH
+    waiting = batch * begin
     while len(places) < 2 or waiting > ENOUGH:
         places.append(min(batch, max(SMALLEST_ROUND, math.ceil(waiting * SLACK))))
-        waiting *= SPEECH
+        waiting *= share
     return tuple(places)
+
+
+def first_waiting(waiting_R: Tensor, places: int) -> Tensor:
+    """The first rows (C,) that wait; the last row, which never does, where there are fewer."""
+    order_R = waiting_R.cumsum(0) - 1
+    chosen_R = waiting_R & (order_R < places)
+    place_R = order_R.masked_fill_(~chosen_R, places)
+    numbers_R = torch.arange(len(waiting_R), device=waiting_R.device)
+    rows = torch.full((places + 1,), len(waiting_R) - 1, dtype=torch.long, device=waiting_R.device)
+    return rows.scatter_(0, place_R, numbers_R)[:places]
 
 
 class Rounds:
@@ -71,7 +84,7 @@ class Rounds:
     def go_on(self, places: Sequence[int]) -> Tensor:
         """A round for each number of places. Returns how many rows are not done after them, a scalar on the device."""
         for size in places:
-            rows_C = self._choose(size)
+            rows_C = first_waiting(self._unread_R, size)
             self._read(rows_C)
             self._ask(rows_C)
         return self._unread_R.sum()
@@ -81,14 +94,6 @@ class Rounds:
         recurrence = self.prediction.recurrence
         shown = Recurrence(recurrence.hidden[:, : self._spare], recurrence.cell[:, : self._spare])
         return Prediction(shown, self.prediction.projected[: self._spare])
-
-    def _choose(self, places: int) -> Tensor:
-        """The first C rows with a token that was not read; the spare row where there are fewer."""
-        order_R = self._unread_R.cumsum(0) - 1
-        chosen_R = self._unread_R & (order_R < places)
-        place_R = order_R.masked_fill_(~chosen_R, places)
-        rows = torch.full((places + 1,), self._spare, dtype=torch.long, device=place_R.device)
-        return rows.scatter_(0, place_R, self._rows_R)[:places]
 
     def _read(self, rows_C: Tensor) -> None:
         """The prediction networks of some rows read their last token."""

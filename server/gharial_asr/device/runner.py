@@ -7,19 +7,23 @@ import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from gharial_asr.compilation import Arithmetic
-from gharial_asr.decoding.greedy import MAX_SYMBOLS
+from gharial_asr.decoding.beam.text_hash import TextHash
+from gharial_asr.decoding.settings import GREEDY, DecoderSettings
+from gharial_asr.device.beam.search import BeamOnDevice
+from gharial_asr.device.decoding import DeviceDecoder
 from gharial_asr.device.graphs import Graphs
+from gharial_asr.device.greedy import GreedyOnDevice
 from gharial_asr.device.placing import place_front_end, place_network
-from gharial_asr.device.program import Found, Program
+from gharial_asr.device.program import Program
 from gharial_asr.device.states import DeviceStates
 from gharial_asr.device.step import Step
-from gharial_asr.emissions import Emissions, Runs
+from gharial_asr.emissions import Emissions
 from gharial_asr.inference.network import Network
 from gharial_asr.keywords import Keywords
 from gharial_asr.precision import Precision
@@ -42,14 +46,23 @@ def buckets(slots: int) -> tuple[int, ...]:
 
 
 class DeviceModel:
-    """A model's weights on a device; implements `gharial_asr.runner.LoadedModel`."""
+    """A model's weights on a device; implements `gharial_asr.runner.LoadedModel`.
+
+    decoder: makes the settings' decoder for a number of slots.
+    """
 
     network_class: type[Network] = Network
 
-    def __init__(self, model: Arithmetic, device: torch.device, precision: Precision) -> None:
+    def __init__(
+        self, model: Arithmetic, device: torch.device, precision: Precision, settings: DecoderSettings = GREEDY
+    ) -> None:
         self.device = device
         self.network = place_network(model, device, precision, self.network_class)
         self.front_end = place_front_end(model, device)
+        self.decoder: Callable[[int], DeviceDecoder] = partial(GreedyOnDevice, self.network, device)
+        if settings.decoder == "beam":
+            texts, seconds = TextHash(model.pieces, device), model.config.step_seconds
+            self.decoder = partial(BeamOnDevice, self.network, device, texts, settings, seconds)
 
     @property
     def step_samples(self) -> int:
@@ -63,7 +76,7 @@ class DeviceModel:
 
 
 class DeviceRunner:
-    """Implements `gharial_asr.runner.Runner` with greedy decoding on a device.
+    """Implements `gharial_asr.runner.Runner` on a device.
 
     On a GPU each batch size is captured as CUDA graphs when the runner is made. Anywhere else the same kernels are
     called one by one, slowly: so tests run the very step that a GPU runs.
@@ -73,10 +86,12 @@ class DeviceRunner:
     def __init__(self, model: DeviceModel, slots: int) -> None:
         began = time.monotonic()
         self.step_samples = model.step_samples
-        self._states = DeviceStates(model.network, slots, model.front_end.history_samples, model.device)
+        self._decoder = model.decoder(slots)
+        history = model.front_end.history_samples
+        self._states = DeviceStates(model.network, slots, history, model.device, self._decoder)
         self._sizes = buckets(slots)
         parts = model.network, model.front_end, self._states
-        self._programs = [Program(Step(*parts, size, model.device), self._states.spare) for size in self._sizes]
+        self._programs = [Program(Step(*parts, size), self._states.spare) for size in self._sizes]
         if model.device.type == "cuda":
             graphs = Graphs(model.device)
             # The largest first: the others then find their memory in its pool.
@@ -93,6 +108,7 @@ class DeviceRunner:
         """Device memory of one stream's state."""
         return self._states.bytes_per_slot
 
+    @torch.inference_mode()
     def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
         if keywords:
             raise ValueError(NO_KEYWORDS)
@@ -107,20 +123,9 @@ class DeviceRunner:
         self._states.check(slots_B, batch.generations)
         self._states.renew()
         program = self._programs[bisect_left(self._sizes, len(slots_B))]
-        found = program.run(slots_B, batch.samples)
-        return Emissions.settled_only(_runs(found, self._states.next_frames(slots_B)))
+        found = program.run(slots_B, self._decoder.tell(slots_B), batch.samples)
+        return self._decoder.emissions(found, slots_B, self._states.next_frames(slots_B))
 
     def close(self) -> None:
         """Lets go of graphs, buffers and states."""
         self._programs.clear()
-
-
-def _runs(found: Found, frames_B: NDArray[np.int32]) -> Runs:
-    """What a step found, without what only fills up."""
-    valid_BM = np.arange(MAX_SYMBOLS) < found.counts[:, None]
-    return Runs(
-        found.counts.copy(),
-        found.tokens[valid_BM],
-        frames_B.repeat(found.counts),
-        found.probabilities[valid_BM],
-    )

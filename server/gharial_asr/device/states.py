@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gharial_asr.device.decoding import DeviceDecoder
 from gharial_asr.inference.network import Network
-from gharial_asr.state import Prediction, SlotStates, StaleSlotError, after_start
+from gharial_asr.state import SlotStates, StaleSlotError
 
 
 class DeviceStates:
@@ -20,13 +21,15 @@ class DeviceStates:
     Opening a slot only notes it. `renew` makes all slots new that were opened since, just before the next step.
     """
 
-    def __init__(self, network: Network, slots: int, history_samples: int, device: torch.device) -> None:
+    def __init__(
+        self, network: Network, slots: int, history_samples: int, device: torch.device, decoder: DeviceDecoder
+    ) -> None:
+        """decoder: for as many slots on the same device."""
         self.slots = slots
-        self._device = device
+        self.device = device
+        self.decoder = decoder
         with torch.device(device):
             self.on_device = SlotStates(network, slots + 1, history_samples)
-            self.prediction = Prediction.zeros(network.config, slots + 1)
-            self._start = after_start(network)
         self._generations_S = np.zeros(slots, np.uint32)
         self._frames_S = np.zeros(slots, np.int32)
         self._opened: set[int] = set()
@@ -34,7 +37,7 @@ class DeviceStates:
     @property
     def bytes_per_slot(self) -> int:
         """Device memory of one stream's state."""
-        return self.on_device.bytes_per_slot + self.prediction.bytes // (self.slots + 1)
+        return self.on_device.bytes_per_slot + self.decoder.bytes_per_slot
 
     @property
     def spare(self) -> int:
@@ -46,6 +49,7 @@ class DeviceStates:
         self._generations_S[slot] = generation
         self._frames_S[slot] = 0
         self._opened.add(slot)
+        self.decoder.open(slot)
 
     def close(self, slot: int) -> None:
         """Takes a slot from its stream."""
@@ -71,11 +75,11 @@ class DeviceStates:
         """Makes the slots new that were opened since the last call."""
         if not self._opened:
             return
-        slots_R = torch.tensor(sorted(self._opened)).to(self._device, non_blocking=True)
+        slots_R = torch.tensor(sorted(self._opened)).to(self.device, non_blocking=True)
         self._opened.clear()
         self.make_new(slots_R)
 
     def make_new(self, slots_R: Tensor) -> None:
         """Makes slots new that are named on the device."""
         self.on_device.renew(slots_R)
-        self.prediction.scatter(slots_R, self._start.gather(torch.zeros_like(slots_R)))
+        self.decoder.make_new(slots_R)

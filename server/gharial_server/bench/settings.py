@@ -34,8 +34,6 @@ class BenchSettings:
     backend: Backend = "cpu"
 
     def __post_init__(self) -> None:
-        if self.backend == "cuda" and self.decoder != "greedy":
-            raise ValueError("the backend cuda decodes greedily; leave out --decoder beam")
         if self.streams < 1 or self.threads < 1 or not 0 < self.seconds < math.inf:
             raise ValueError("--streams, --threads and --seconds must be positive")
         if self.resets and not self.paced:

@@ -159,9 +159,10 @@ def subject(settings: BenchSettings) -> Subject:
 
 
 def _weights(settings: BenchSettings, model: Arithmetic, device: torch.device, speaking: bool) -> Weights:
+    decoder = DecoderSettings(settings.decoder)
     if settings.backend == "cuda":
-        return (SpeakingDevice if speaking else DeviceModel)(model, device, settings.precision)
-    return (SpeakingRunner if speaking else LocalRunner)(model, 1, DecoderSettings(settings.decoder))
+        return (SpeakingDevice if speaking else DeviceModel)(model, device, settings.precision, decoder)
+    return (SpeakingRunner if speaking else LocalRunner)(model, 1, decoder)
 
 
 def _surer(model: Arithmetic) -> Arithmetic:

@@ -1,18 +1,20 @@
 """The backend cuda without a GPU: the same runner on this processor."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from gharial_asr.artefact import write_artefact
-from gharial_asr.checkpoint import save_hardware_checkpoint
+from gharial_asr.checkpoint import Ngram, save_hardware_checkpoint
 from gharial_asr.compilation import compile_checkpoint
-from gharial_asr.decoding.settings import DecoderSettings
+from gharial_asr.decoding.settings import BEAM, GREEDY, DecoderSettings
 from gharial_asr.recognition import Recognition
 from gharial_asr.resets import ResetSettings
 from gharial_asr.runner import Batch
+from gharial_asr.tokenizer import WORD_START
 from gharial_cli.main import main
 from gharial_server.bench.machine import this_machine
 from gharial_server.bench.measure import measure
@@ -23,7 +25,8 @@ from gharial_server.bench.text import steps_text
 from gharial_server.engine.backends import BackendSettings
 from gharial_server.engine.build import build_engine
 from gharial_server.engine.gpu import load_on
-from tiny_models import babble, tiny_checkpoint
+from random_ngrams import arpa
+from tiny_models import babble, tiny_checkpoint, tiny_tokenizer
 
 HERE = torch.device("cpu")
 
@@ -52,7 +55,6 @@ def test_bench_without_a_gpu_names_the_remedy(
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
-        (["--backend", "cuda", "--decoder", "beam"], "leave out --decoder beam"),
         (["--backend", "cuda", "--profile"], "leave out --backend cuda"),
     ],
 )
@@ -63,10 +65,18 @@ def test_what_a_backend_does_not_do_is_refused_with_the_remedy(
     assert remedy in capsys.readouterr().err
 
 
-def test_beam_search_is_refused_with_the_remedy(model: Path) -> None:
-    settings = BackendSettings(model, capacity=2, recognition=Recognition(decoder=DecoderSettings("beam")))
-    with pytest.raises(ValueError, match="use --decoder greedy"):
-        load_on(HERE, settings)
+def test_beam_search_runs_there_and_an_n_gram_is_refused_with_the_remedy(model: Path, tmp_path: Path) -> None:
+    beam = Recognition(decoder=DecoderSettings("beam"))
+    loaded = load_on(HERE, BackendSettings(model, capacity=2, recognition=beam))
+    loaded.runner.open(0, 1)
+    (row,) = loaded.runner.step(Batch(np.array([0], np.int32), np.array([1], np.uint32), babble(0.06)[None])).rows()
+    assert row.hypotheses
+    path = tmp_path / "with-ngram.gharial"
+    symbols = [piece.replace(" ", WORD_START) for piece in tiny_tokenizer().pieces if piece]
+    checkpoint = replace(tiny_checkpoint(), ngram=Ngram(arpa(2, symbols), 0.05))
+    write_artefact(compile_checkpoint(checkpoint, "int8"), path)
+    with pytest.raises(ValueError, match="leave it out with --ngram-scale 0"):
+        load_on(HERE, BackendSettings(path, capacity=2, recognition=beam))
 
 
 def test_keywords_are_refused_before_a_stream_is_opened(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +101,10 @@ def test_without_a_capacity_one_is_measured(model: Path) -> None:
     assert load_on(HERE, BackendSettings(model), batches=(2, 8)).runner.slots >= 1
 
 
-def test_state_resets_have_two_slots_for_each_stream(model: Path) -> None:
-    settings = BackendSettings(model, capacity=3, recognition=Recognition(resets=ResetSettings(3.0, 1.2)))
+@pytest.mark.parametrize("decoder", [GREEDY, BEAM])
+def test_state_resets_have_two_slots_for_each_stream(model: Path, decoder: DecoderSettings) -> None:
+    recognition = Recognition(resets=ResetSettings(3.0, 1.2), decoder=decoder)
+    settings = BackendSettings(model, capacity=3, recognition=recognition)
     runner = load_on(HERE, settings).runner
     assert runner.slots == 3
     runner.open(0, 1)
@@ -110,9 +122,11 @@ def test_bench_measures_the_runner_of_a_device() -> None:
     assert result.bytes_per_stream > 1000
 
 
-def test_steps_of_every_batch_size_are_timed_without_the_engine() -> None:
+@pytest.mark.parametrize("decoder", [GREEDY, BEAM])
+def test_steps_of_every_batch_size_are_timed_without_the_engine(decoder: DecoderSettings) -> None:
     model = compile_checkpoint(tiny_checkpoint(), "int8")
-    what = Subject("tiny", "int8", "this processor", True, SpeakingDevice(model, HERE, "int8"), model.pieces, None)
+    placed = SpeakingDevice(model, HERE, "int8", decoder)
+    what = Subject("tiny", "int8", "this processor", True, placed, model.pieces, None)
     settings = BenchSettings("tiny", 40, 0.4, precision="int8", backend="cuda")
     result = time_steps(settings, what, this_machine())
     assert [row.batch for row in result.batches] == [1, 8, 32, 40]

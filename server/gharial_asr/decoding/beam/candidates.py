@@ -55,13 +55,17 @@ def largest(values_RK: Tensor, count: int) -> tuple[Tensor, Tensor]:
     rows, classes = values_RK.shape
     groups = classes // GROUP
     if groups < 4 * count:
-        return _sorted_largest(values_RK, torch.arange(classes).expand(rows, -1), count)
+        return _sorted_largest(values_RK, _numbers(0, classes, values_RK).expand(rows, -1), count)
     body_RK = values_RK[:, : groups * GROUP].view(rows, GROUP, groups)
     chosen_RG = body_RK.amax(1).topk(count, 1).indices
-    places_RX = (chosen_RG[:, None] + groups * torch.arange(GROUP)[:, None]).flatten(1)
-    rest_RX = torch.arange(groups * GROUP, classes).expand(rows, -1)
+    places_RX = (chosen_RG[:, None] + groups * _numbers(0, GROUP, values_RK)[:, None]).flatten(1)
+    rest_RX = _numbers(groups * GROUP, classes, values_RK).expand(rows, -1)
     places_RX = torch.cat((places_RX, rest_RX), 1).sort(1).values
     return _sorted_largest(values_RK.gather(1, places_RX), places_RX, count)
+
+
+def _numbers(begin: int, end: int, beside: Tensor) -> Tensor:
+    return torch.arange(begin, end, device=beside.device)
 
 
 def _sorted_largest(values_RX: Tensor, places_RX: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -80,6 +84,6 @@ def fuzzy_logits(logits_RK: Tensor) -> tuple[Tensor, Tensor]:
     padded_RK = F.pad(logits_RK, (0, -classes % 256), value=-math.inf)
     padded_RK[:, classes - 1] = -math.inf
     values_RG, places_RG = padded_RK.view(rows, -1, GROUP).max(2)
-    starts_G = torch.arange(0, padded_RK.shape[1], GROUP)
-    classes_RG = torch.cat((starts_G + places_RG, torch.full((rows, 1), classes - 1)), 1)
+    starts_G = _numbers(0, padded_RK.shape[1] // GROUP, logits_RK) * GROUP
+    classes_RG = torch.cat((starts_G + places_RG, places_RG.new_full((rows, 1), classes - 1)), 1)
     return torch.cat((values_RG, blank_R1), 1), classes_RG

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gharial_asr.decoding.beam.candidates import Candidates, Chooser
 from gharial_asr.decoding.beam.entries import Entries, best_distinct
-from gharial_asr.decoding.beam.settling import emissions, prune, settle
+from gharial_asr.decoding.beam.open_tokens import OpenTokens, SettlingRules
 from gharial_asr.decoding.beam.states import BeamStates
 from gharial_asr.decoding.beam.text_hash import TextHash
 from gharial_asr.decoding.settings import DecoderSettings
@@ -26,6 +26,17 @@ from gharial_asr.state import Prediction, after_start
 
 MAX_SYMBOLS = 8
 """Tokens that a hypothesis may emit from one encoder output at most."""
+
+
+def chooser(settings: DecoderSettings) -> Chooser:
+    """The rules of choice that settings name."""
+    return Chooser(settings.beam_width, settings.temperature, settings.token_threshold, settings.fuzzy)
+
+
+def settling_rules(settings: DecoderSettings, frame_seconds: float) -> SettlingRules:
+    """The rules of settling that settings name."""
+    # Seconds are not exact, so nearly a whole number of frames is one.
+    return SettlingRules(settings.score_threshold, int(settings.seconds_open / frame_seconds + 1e-6), MAX_SYMBOLS)
 
 
 class LanguageModel(Protocol):
@@ -69,14 +80,11 @@ class BeamDecoder:
         width = settings.beam_width
         self._network = network
         self._texts = texts
-        self._settings = settings
         self._ngram = ngram
-        self._chooser = Chooser(width, settings.temperature, settings.token_threshold, settings.fuzzy)
-        # Frames that a token stays open after its own; seconds are not exact, so a whole number of frames is one.
-        self._frames_open = int(settings.seconds_open / frame_seconds + 1e-6)
+        self._chooser = chooser(settings)
         context = len(ngram.start) if ngram else 0
-        room = (self._frames_open + 2) * MAX_SYMBOLS
-        self.states = BeamStates(network.config, after_start(network), slots, width, room, context)
+        tokens = OpenTokens(slots, width, settling_rules(settings, frame_seconds))
+        self.states = BeamStates(network.config, after_start(network), slots, width, tokens, context)
 
     @property
     def bytes_per_slot(self) -> int:
@@ -86,18 +94,11 @@ class BeamDecoder:
         self.states.open(slot, self._ngram.start_of(slot) if self._ngram else ())
 
     def step(self, f_BJ: Tensor, slots_B: Tensor, frames_B: Tensor) -> Emissions:
-        states = self.states
         ended, made = self._search(f_BJ, slots_B)
-        history = states.history(slots_B, len(made)).extended(ended, frames_B, len(made))
-        lengths_BW = history.length + states.settled_S[slots_B][:, None] + 1
-        score_BW = prune(ended.score, lengths_BW, self._settings.score_threshold)
-        score_BW, settled_B = settle(score_BW, history, frames_B - self._frames_open)
-        alive_BW = score_BW > -math.inf
-        places_BW = self._store(slots_B, ended.place, alive_BW, made)
-        kept = replace(ended, score=score_BW, place=places_BW)
-        states.keep(slots_B, kept, history.without(settled_B, alive_BW))
-        states.settled_S[slots_B] += settled_B
-        return emissions(score_BW, history, settled_B)
+        score_BW, emitted = self.states.tokens.add(slots_B, frames_B, ended, len(made))
+        places_BW = self._store(slots_B, ended.place, score_BW > -math.inf, made)
+        self.states.keep(slots_B, replace(ended, score=score_BW, place=places_BW))
+        return emitted
 
     def _search(self, f_BJ: Tensor, slots_B: Tensor) -> tuple[Entries, list[Prediction]]:
         """The best hypotheses that ended the frame, and the prediction states that each round of tokens made."""

@@ -1,6 +1,6 @@
 """What beam search keeps of every slot from one step to the next, in tensors allocated once.
 
-Shapes: S slots, B streams of a batch, W hypotheses, T open tokens, M tokens of n-gram context, N tokens of a step.
+Shapes: S slots, B streams of a batch, W hypotheses, M tokens of n-gram context, N tokens of a step.
 
 Prediction states lie in W places per slot. A hypothesis names its place, so one that emits nothing moves nothing.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gharial_asr.config import RnntConfig
 from gharial_asr.decoding.beam.entries import Entries
-from gharial_asr.decoding.beam.settling import History
+from gharial_asr.decoding.beam.open_tokens import OpenTokens
 from gharial_asr.state import Prediction
 
 
@@ -21,29 +21,24 @@ class BeamStates:
     """The hypotheses of every slot, best first. Where there is none, the score is -inf."""
 
     def __init__(
-        self, config: RnntConfig, start: Prediction, slots: int, width: int, tokens: int, context: int
+        self, config: RnntConfig, start: Prediction, slots: int, width: int, tokens: OpenTokens, context: int
     ) -> None:
-        """start: the prediction network after a sequence's start, one row. tokens: open ones that there may be."""
+        """start: the prediction network after a sequence's start, one row. tokens: of the same slots."""
         self.width = width
         self.score_SW = torch.full((slots, width), -math.inf, dtype=torch.float64)
         self.text_SW = torch.zeros(slots, width, dtype=torch.long)
         self.place_SW = torch.zeros(slots, width, dtype=torch.long)
         self.context_SWM = torch.zeros(slots, width, context, dtype=torch.long)
-        self.settled_S = torch.zeros(slots, dtype=torch.long)
-        self.length_SW = torch.zeros(slots, width, dtype=torch.long)
-        self.tokens_SWT = torch.zeros(slots, width, tokens, dtype=torch.int32)
-        self.frames_SWT = torch.zeros(slots, width, tokens, dtype=torch.int32)
-        self.probabilities_SWT = torch.zeros(slots, width, tokens)
+        self.tokens = tokens
         self.prediction = Prediction.zeros(config, slots * width)
         self._start = start
 
     @property
     def bytes_per_slot(self) -> int:
         """Memory that one stream's state takes."""
-        small = [self.score_SW, self.text_SW, self.place_SW, self.context_SWM, self.settled_S, self.length_SW]
-        open_tokens = [self.tokens_SWT, self.frames_SWT, self.probabilities_SWT]
-        total = sum(tensor.numel() * tensor.element_size() for tensor in small + open_tokens)
-        return (total + self.prediction.bytes) // len(self.settled_S)
+        small = (self.score_SW, self.text_SW, self.place_SW, self.context_SWM)
+        total = sum(tensor.numel() * tensor.element_size() for tensor in small)
+        return (total + self.tokens.bytes + self.prediction.bytes) // len(self.score_SW)
 
     def open(self, slot: int, context_M: Sequence[int]) -> None:
         """Makes a slot as new: one hypothesis, without a token, with an n-gram context."""
@@ -52,8 +47,7 @@ class BeamStates:
         self.text_SW[slot] = 0
         self.place_SW[slot] = 0
         self.context_SWM[slot] = torch.tensor(context_M, dtype=torch.long)
-        self.settled_S[slot] = 0
-        self.length_SW[slot] = 0
+        self.tokens.open(slot)
         self.prediction.scatter(torch.tensor([slot * self.width]), self._start)
 
     def entries(self, slots_B: Tensor, added: int) -> Entries:
@@ -71,25 +65,9 @@ class BeamStates:
             context=self.context_SWM[slots_B],
         )
 
-    def history(self, slots_B: Tensor, room: int) -> History:
-        """The open tokens of some slots' hypotheses, with room for more behind them."""
-        length_BW = self.length_SW[slots_B]
-        end = int(length_BW.max()) + room
-        return History(
-            length_BW,
-            self.tokens_SWT[slots_B, :, :end],
-            self.frames_SWT[slots_B, :, :end],
-            self.probabilities_SWT[slots_B, :, :end],
-        )
-
-    def keep(self, slots_B: Tensor, entries: Entries, history: History) -> None:
+    def keep(self, slots_B: Tensor, entries: Entries) -> None:
         """Puts hypotheses back, all but their prediction states."""
         self.score_SW[slots_B] = entries.score
         self.text_SW[slots_B] = entries.text
         self.place_SW[slots_B] = entries.place
         self.context_SWM[slots_B] = entries.context
-        self.length_SW[slots_B] = history.length
-        end = history.tokens.shape[2]
-        self.tokens_SWT[slots_B, :, :end] = history.tokens
-        self.frames_SWT[slots_B, :, :end] = history.frames
-        self.probabilities_SWT[slots_B, :, :end] = history.probabilities

@@ -16,10 +16,12 @@ _MASK = (1 << 64) - 1
 class TextHash:
     """Tables of what each token does to a text's hash; the empty text's is 0."""
 
-    def __init__(self, pieces: Sequence[str]) -> None:
-        pairs = [_multiply_add(piece) for piece in pieces]
-        self._multiply_K = torch.tensor([_signed(multiply) for multiply, _ in pairs], dtype=torch.long)
-        self._add_K = torch.tensor([_signed(add) for _, add in pairs], dtype=torch.long)
+    def __init__(self, pieces: Sequence[str], device: torch.device | None = None) -> None:
+        """device: where texts are; this processor without one."""
+        pairs = [tuple(map(_signed, _multiply_add(piece))) for piece in pieces]
+        multiply_K, add_K = torch.tensor(pairs, dtype=torch.long).view(-1, 2).t()
+        self._multiply_K: Tensor = multiply_K.contiguous().to(device)
+        self._add_K: Tensor = add_K.contiguous().to(device)
 
     def append(self, texts: Tensor, tokens: Tensor) -> Tensor:
         """Hashes of texts with a token more each; both int64 and of one shape."""

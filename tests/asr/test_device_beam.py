@@ -1,0 +1,81 @@
+"""Beam search as fixed kernels against that of the processor, over random models and inputs."""
+
+import numpy as np
+import torch
+from beam_cases import CLOSE, FRAME, SLOTS, Case, as_frame, cases, check, decode_in_groups, decoder_of, reference
+from gharial_asr.decoding.beam.entries import best_distinct as best_distinct_asking
+from gharial_asr.decoding.beam.text_hash import TextHash
+from gharial_asr.device.beam.distinct import best_distinct
+from gharial_asr.device.beam.search import BeamKernels, BeamOnDevice
+from gharial_asr.emissions import Emissions, Row
+from gharial_asr.inference.network import Network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+HERE = torch.device("cpu")
+
+
+class Alone:
+    """The device's beam search without what comes before it; implements `gharial_asr.decoding.decoder.Decoder`.
+
+    launches: how often kernels were called.
+    """
+
+    def __init__(self, network: Network, case: Case, places: tuple[int, ...]) -> None:
+        texts = TextHash(case.pieces)
+        self._decoder = BeamOnDevice(network, HERE, texts, case.settings, FRAME, SLOTS)
+        self._kernels = BeamKernels(self._decoder, SLOTS + 2, places)
+        self.bytes_per_slot = self._decoder.bytes_per_slot
+        self.launches = 0
+
+    def open(self, slot: int) -> None:
+        self._decoder.open(slot)
+        self._decoder.make_new(torch.tensor([slot]))
+
+    def step(self, f_BJ: torch.Tensor, slots_B: torch.Tensor, frames_B: torch.Tensor) -> Emissions:
+        filling = SLOTS + 2 - len(slots_B)
+        told_B = torch.from_numpy(self._decoder.tell(slots_B.numpy())).long()
+        whole_B = torch.nn.functional.pad(slots_B, (0, filling), value=SLOTS)
+        f_BJ = torch.nn.functional.pad(f_BJ, (0, 0, 0, filling))
+        self._kernels.first(f_BJ, whole_B, torch.nn.functional.pad(told_B, (0, filling)))
+        self.launches += 1
+        while self._kernels.found[0]:
+            self._kernels.more(whole_B)
+            self.launches += 1
+        return self._decoder.emissions(self._kernels.found.numpy(), slots_B.numpy(), frames_B.int().numpy())
+
+
+def same(rows: list[Row], expected: list[Row]) -> bool:
+    try:
+        check(rows, [as_frame(row) for row in expected])
+    except AssertionError:
+        return False
+    return True
+
+
+@settings(max_examples=35, deadline=None, derandomize=True)
+@given(case=cases(), places=st.sampled_from([(14, 14), (14, 7, 7), (9, 4, 14), (5, 3, 2)]))
+def test_it_finds_what_the_processor_finds_whatever_the_sizes_of_its_rounds(
+    case: Case, places: tuple[int, ...]
+) -> None:
+    expected = decode_in_groups(decoder_of(case), case.recordings, case.order)
+    found = decode_in_groups(Alone(case.network.engine(), case, places), case.recordings, case.order)
+    for rows, wanted, recording in zip(found, expected, case.recordings, strict=True):
+        # The order of a sum may decide between two that are all but equal.
+        assert same(rows, wanted) or reference(case, recording)[1] < CLOSE
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_equal_texts_are_one_as_they_are_on_the_processor(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    shape = random.integers(1, 5), random.integers(1, 12)
+    score_BC = torch.from_numpy(random.standard_normal(shape))
+    score_BC[torch.from_numpy(random.random(shape) < 0.3)] = -torch.inf
+    text_BC = torch.from_numpy(random.integers(0, 5, shape))
+    count = int(random.integers(1, shape[1] + 1))
+    (index, best), (wanted_index, wanted) = (
+        each(score_BC, text_BC, count) for each in (best_distinct, best_distinct_asking)
+    )
+    assert torch.allclose(best, wanted)
+    assert torch.equal(index[best > -torch.inf], wanted_index[wanted > -torch.inf])
