@@ -72,12 +72,13 @@ async function listen() {
       transcription = begin(true);
     } catch (error) {
       await source.stop();
+      controls.hideLevel();
       throw error;
     }
     work = { transcription, source };
     await transcription.finished;
-    controls.hideLevel();
     await source.stop();
+    controls.hideLevel();
   } catch (error) {
     controls.show("failed", error.message);
   }
