@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     streams.add_argument("--host", default=d.host, help="address to listen on (%(default)s)")
     streams.add_argument("--port", type=int, default=d.port, help="streams, /asr/v0.1/stream (%(default)s)")
     streams.add_argument("--http-port", type=int, default=d.http_port, help="health, metrics, drain (%(default)s)")
+    streams.add_argument("--api-port", type=int, default=d.api_port, help="whole recordings, /v1/ (%(default)s)")
     streams.add_argument("--ready-headroom", type=int, default=d.ready_headroom, metavar="N",
                          help="not ready while no more than N streams are free (%(default)s)")  # fmt: skip
     streams.add_argument("--retry-after", type=int, default=d.retry_after, metavar="S",
@@ -58,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          help="after SIGTERM, how long live streams may go on (%(default)s s)")  # fmt: skip
     streams.add_argument("--idle-timeout", type=float, default=d.idle_timeout, metavar="S",
                          help="a stream without audio is closed after this (%(default)s s)")  # fmt: skip
+    streams.add_argument("--transcriptions", type=int, default=d.transcriptions, metavar="N",
+                         help="recordings that are decoded at once (%(default)s)")  # fmt: skip
+    streams.add_argument("--upload-mib", type=int, default=d.upload_mib, metavar="MIB",
+                         help="the largest recording that may be sent (%(default)s MiB)")  # fmt: skip
+    streams.add_argument("--recording-seconds", type=float, default=d.recording_seconds, metavar="S",
+                         help="the longest recording that is decoded (%(default)s s)")  # fmt: skip
     streams.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--debug", action="store_true", help="show a traceback with an error")
 

@@ -1,6 +1,6 @@
 """The front end's process: sockets, protocol, admission, operations.
 
-Started by `gharial serve` as `python -m gharial_server.front_process STREAMS HTTP DOOR LOG_LEVEL`: two listening
+Started by `gharial serve` as `python -m gharial_server.front_process STREAMS HTTP API DOOR LOG_LEVEL`: three listening
 sockets and the door to the engine. Settings come as one line of JSON on standard input, whose end ends the process.
 """
 
@@ -78,11 +78,11 @@ def _signals() -> Iterator["asyncio.Queue[str]"]:
 
 def main() -> int:
     """Runs the process."""
-    streams, http, door = (socket.socket(fileno=int(word)) for word in sys.argv[1:4])
-    logs.configure(sys.argv[4])
+    streams, http, api, door = (socket.socket(fileno=int(word)) for word in sys.argv[1:5])
+    logs.configure(sys.argv[5])
     settings = TypeAdapter(Settings).validate_json(sys.stdin.buffer.readline())
     try:
-        uvloop.run(serve(settings, Ports(streams, http), door))
+        uvloop.run(serve(settings, Ports(streams, http, api), door))
     except (OSError, RuntimeError, ValueError) as error:
         print("failed", " ".join(str(error).split()), flush=True)
         return 1

@@ -1,4 +1,4 @@
-"""The two listening sockets of a server: for streams, and for operations."""
+"""The three listening sockets of a server: for streams, for operations, and for whole recordings."""
 
 import contextlib
 import socket
@@ -17,16 +17,18 @@ class Ports:
 
     streams: socket.socket
     http: socket.socket
+    api: socket.socket
 
 
 @contextlib.contextmanager
 def open_ports(settings: Settings) -> Iterator[Ports]:
-    """Opens both ports (0 takes a free one); raises OSError naming the remedy when one is taken."""
+    """Opens all ports (0 takes a free one); raises OSError naming the remedy when one is taken."""
     with (
         _listen(settings.host, settings.port, "--port") as streams,
         _listen(settings.host, settings.http_port, "--http-port") as http,
+        _listen(settings.host, settings.api_port, "--api-port") as api,
     ):
-        yield Ports(streams, http)
+        yield Ports(streams, http, api)
 
 
 def _listen(host: str, port: int, option: str) -> socket.socket:

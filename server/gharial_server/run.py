@@ -18,8 +18,9 @@ from gharial_server.ports import Ports
 from gharial_server.service import Service
 from gharial_server.settings import Settings
 from gharial_server.totals import TotalsObserver
-from gharial_server.web.operations import operations_server
+from gharial_server.web.operations import HttpServer, operations
 from gharial_server.web.streams import StreamEndpoint
+from gharial_server.web.transcriptions.application import public_api
 
 # How often time limits and the engine's health are looked after, in seconds.
 CHECK_EVERY = 1.0
@@ -38,6 +39,7 @@ class Running:
     service: Service
     port: int
     http_port: int
+    api_port: int
     loaded: asyncio.Future[None]
     failure: asyncio.Future[None]
 
@@ -46,25 +48,27 @@ class Running:
 async def running(settings: Settings, ports: Ports, connect: Connect) -> AsyncIterator[Running]:
     """Serves on the ports; leaving closes its streams with 1012."""
     service = Service(settings, Metrics())
-    http = operations_server(service)
+    http = [HttpServer.of(operations(service)), HttpServer.of(public_api(service))]
     streams = StreamEndpoint(service)
     await streams.start(ports.streams)
-    http_task = asyncio.create_task(http.serve(sockets=[ports.http]))
+    sockets = (ports.http, ports.api)
+    serving = [asyncio.create_task(each.serve(sockets=[at])) for each, at in zip(http, sockets, strict=True)]
     loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     keeping = asyncio.create_task(_keep_engine(service, connect, loaded))
-    failure = asyncio.ensure_future(_watch(service, keeping, http_task))
-    port, http_port = (port.getsockname()[1] for port in (ports.streams, ports.http))
+    failure = asyncio.ensure_future(_watch(service, keeping, serving))
+    port, http_port, api_port = (port.getsockname()[1] for port in (ports.streams, *sockets))
     service.stream_port = port
     try:
-        yield Running(service, port, http_port, loaded, failure)
+        yield Running(service, port, http_port, api_port, loaded, failure)
     finally:
         failure.cancel()
         keeping.cancel()
         loaded.cancel()
         service.close_all(RESTARTING)
         await streams.stop()
-        http.should_exit = True
-        await asyncio.wait([http_task])
+        for each in http:
+            each.should_exit = True
+        await asyncio.wait(serving)
         if service.engine is not None:
             service.engine.stop()
         await asyncio.gather(failure, keeping, return_exceptions=True)
@@ -82,12 +86,12 @@ async def _keep_engine(service: Service, connect: Connect, loaded: asyncio.Futur
         service.close_all(FAILED)
 
 
-async def _watch(service: Service, keeping: asyncio.Task[None], http_task: asyncio.Task[None]) -> None:
+async def _watch(service: Service, keeping: asyncio.Task[None], serving: list[asyncio.Task[None]]) -> None:
     """Looks after time limits for ever; raises when one of the tasks has come to an end."""
     while True:
         await asyncio.sleep(CHECK_EVERY)
         service.check_all()
         if keeping.done():
             keeping.result()
-        if http_task.done():
-            raise RuntimeError("the operations endpoint has stopped")
+        if any(task.done() for task in serving):
+            raise RuntimeError("an HTTP endpoint has stopped")

@@ -30,6 +30,7 @@ class Settings:
     host: str = "0.0.0.0"
     port: int = 3030
     http_port: int = 8080
+    api_port: int = 8000
     capacity: int | None = None
     threads: int = 1
     ready_headroom: int = 0
@@ -39,6 +40,9 @@ class Settings:
     drain_timeout: float = 3600.0
     idle_timeout: float = 60.0
     write_timeout: float = 20.0
+    transcriptions: int = 1
+    upload_mib: int = 25
+    recording_seconds: float = 7200.0
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -55,6 +59,8 @@ class Settings:
             )
         if self.tenant_streams is not None and (self.tenants is None or self.tenant_streams < 1):
             raise ValueError("--tenant-streams needs --tenants and a number of at least 1")
+        if self.transcriptions < 1 or self.upload_mib < 1 or self.recording_seconds <= 0:
+            raise ValueError("--transcriptions and --upload-mib are at least 1, --recording-seconds more than 0")
         if self.sha256 is not None and not _is_sha256(self.sha256):
             raise ValueError(f"--sha256 is {self.sha256!r}; give 64 hexadecimal digits")
 

@@ -26,8 +26,8 @@ async def serve(settings: Settings, log_level: str = "info") -> None:
     """Runs the server until a signal has ended it. Raises RuntimeError or OSError when it cannot go on."""
     door_front, door_engine = make_door()
     with open_ports(settings) as ports, door_front, door_engine:
-        port, http_port = (port.getsockname()[1] for port in (ports.streams, ports.http))
-        log.info("started", extra={"port": port, "http_port": http_port})
+        port, http_port, api_port = (port.getsockname()[1] for port in (ports.streams, ports.http, ports.api))
+        log.info("started", extra={"port": port, "http_port": http_port, "api_port": api_port})
         engine = engine_keeper(settings, door_engine, log_level)
         front = front_keeper(settings, ports, door_front, log_level)
         with _passing_signals_to(front):
@@ -51,7 +51,7 @@ def engine_keeper(settings: Settings, door: socket.socket, log_level: str = "inf
 
 def front_keeper(settings: Settings, ports: Ports, door: socket.socket, log_level: str) -> Keeper:
     """Keeps a front end in front of the door."""
-    descriptors = [ports.streams.fileno(), ports.http.fileno(), door.fileno()]
+    descriptors = [ports.streams.fileno(), ports.http.fileno(), ports.api.fileno(), door.fileno()]
     arguments = (*map(str, descriptors), log_level)
     return Keeper("front", "gharial_server.front_process", arguments, _line(settings), descriptors)
 

@@ -82,9 +82,9 @@ def parse_target(target: str) -> StreamRequest:
     return StreamRequest(
         model=_matching("model", given.get("model"), _IDENTIFIER, "a model's name such as general"),
         version=_matching("version", given.get("version"), _IDENTIFIER, "latest or a version such as v1") or LATEST,
-        language=_matching("lang", given.get("lang"), _LANGUAGE, "a BCP 47 language tag such as en"),
+        language=parse_language(given.get("lang")),
         alternatives=_alternatives(given.get("alternatives", "1")),
-        keywords=_keywords(given.get("keywords", "")),
+        keywords=parse_keywords(given.get("keywords", "")),
         api_key=given.get("api_key"),
         words=_words(given.get("words", "false")),
         pauses=_pauses(given.get("pauses")),
@@ -135,6 +135,11 @@ def _alternatives(value: str) -> int:
         raise RequestError(400, str(error)) from error
 
 
+def parse_language(value: str | None, name: str = "lang") -> str | None:
+    """A BCP 47 tag, or None when it was left out. Raises RequestError; name: the parameter's."""
+    return _matching(name, value, _LANGUAGE, "a BCP 47 language tag such as en")
+
+
 def _words(value: str) -> bool:
     if value not in ("true", "false"):
         raise RequestError(400, f"words is {shown(value)}; give true or false")
@@ -151,7 +156,7 @@ def _pauses(value: str | None) -> float | None:
     return seconds
 
 
-def _keywords(text: str) -> tuple[tuple[str, float], ...]:
+def parse_keywords(text: str) -> tuple[tuple[str, float], ...]:
     """`phrase:boost,phrase:boost`, each phrase once."""
     keywords = tuple(map(_keyword, filter(None, text.split(","))))
     phrases = [phrase for phrase, _ in keywords]

@@ -89,7 +89,7 @@ class Harness:
     @contextlib.asynccontextmanager
     async def serve(self, port: int = 0, capacity: int = 100, **options: Any) -> AsyncIterator[Running]:
         """A server whose recogniser reads numbers; its URL is `url(server)`."""
-        settings = Settings(backend="null", host="127.0.0.1", port=port, http_port=0, **options)
+        settings = Settings(backend="null", host="127.0.0.1", port=port, http_port=0, api_port=0, **options)
 
         async def connect(_: object) -> ReadingEngine:
             return ReadingEngine(capacity)

@@ -18,7 +18,7 @@ from gharial_server.settings import Settings
 from gharial_server.supervisor import engine_keeper
 from websockets.asyncio.client import ClientConnection, connect
 
-LOCAL: dict[str, Any] = {"backend": "null", "host": "127.0.0.1", "port": 0, "http_port": 0}
+LOCAL: dict[str, Any] = {"backend": "null", "host": "127.0.0.1", "port": 0, "http_port": 0, "api_port": 0}
 TARGET = "/asr/v0.1/stream?content_type=audio/x-raw;format=S16LE;channels=1;rate=16000"
 
 
@@ -74,7 +74,8 @@ class Harness:
     @contextlib.asynccontextmanager
     async def process(self, *options: str) -> AsyncIterator[Process]:
         """A server that is a process of its own, with the null engine."""
-        words = ["serve", "--backend", "null", "--host", "127.0.0.1", "--port", "0", "--http-port", "0", *options]
+        ports = ["--port", "0", "--http-port", "0", "--api-port", "0"]
+        words = ["serve", "--backend", "null", "--host", "127.0.0.1", *ports, *options]
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gharial_cli", *words, stderr=asyncio.subprocess.PIPE
         )

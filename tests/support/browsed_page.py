@@ -42,7 +42,7 @@ class Server:
 @contextlib.contextmanager
 def serving(*options: str, log: Path | None = None) -> Iterator[Server]:
     """`gharial serve` with these options, ready; its log goes to a file if one is named."""
-    words = ["serve", "--host", "127.0.0.1", "--port", "0", "--http-port", "0", *options]
+    words = ["serve", "--host", "127.0.0.1", "--port", "0", "--http-port", "0", "--api-port", "0", *options]
     process = subprocess.Popen([sys.executable, "-m", "gharial_cli", *words], stderr=subprocess.PIPE)
     assert process.stderr is not None
     try:

@@ -13,12 +13,14 @@ def speechlike(seconds: float, rate: int) -> NDArray[np.float32]:
     return (0.3 * np.sin(2 * np.pi * 440 * t) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * t))).astype(np.float32)
 
 
-def encode(x_CN: NDArray[np.float32], rate: int, container: str, codec: str, page_us: int = 20_000) -> bytes:
+def encode(
+    x_CN: NDArray[np.float32], rate: int, container: str, codec: str, page_us: int = 20_000, seekable: bool = False
+) -> bytes:
     """The bytes of a file: samples (channels, n) at a rate, by FFmpeg's names of container and codec."""
     layout = "mono" if len(x_CN) == 1 else "stereo"
     into = io.BytesIO()
-    # Like a live encoder: the file is written from front to back.
-    into.seekable = lambda: False  # type: ignore[method-assign]
+    if not seekable:  # like a live encoder, that writes its file from front to back
+        into.seekable = lambda: False  # type: ignore[method-assign]
     options = {"page_duration": str(page_us)} if container == "ogg" else {}
     with av.open(into, "w", format=container, options=options) as output:
         stream = output.add_stream(codec, rate=rate, layout=layout)

@@ -5,17 +5,20 @@ from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from gharial_ui.mount import mount_page
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gharial_server.service import Service
+from gharial_server.web.openapi_page import openapi_page
 from gharial_server.web.page import page_host
 
 
 def operations(service: Service) -> FastAPI:
     """The application; all handlers are coroutines, so they run on the loop that owns the service."""
-    app = FastAPI(title="Gharial server", description="Health, readiness, metrics and drain of one server.")
+    app = FastAPI(
+        title="Gharial server", description="Health, readiness, metrics and drain of one server.", docs_url=None
+    )
 
     @app.get("/healthz", response_class=PlainTextResponse, summary="Does the front end answer?")
     async def healthz() -> Response:
@@ -40,28 +43,23 @@ def operations(service: Service) -> FastAPI:
         load = service.load
         return JSONResponse({"phase": service.phase.value, "active": load.active, "capacity": load.capacity})
 
+    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(openapi_page(app.openapi()))
+
     mount_page(app, page_host(service))
     return app
 
 
-class OperationsServer(uvicorn.Server):
-    """uvicorn inside somebody else's event loop: the signals stay ours."""
+class HttpServer(uvicorn.Server):
+    """uvicorn inside somebody else's event loop and on somebody else's socket: the signals stay ours."""
+
+    @classmethod
+    def of(cls, app: FastAPI) -> "HttpServer":
+        """A server for an application; run it with `serve(sockets=...)`."""
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        return cls(config)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def operations_server(service: Service) -> OperationsServer:
-    """A server for the operations endpoint; run it with `serve()`."""
-    settings = service.settings
-    config = uvicorn.Config(
-        operations(service),
-        host=settings.host,
-        port=settings.http_port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-    )
-    return OperationsServer(config)

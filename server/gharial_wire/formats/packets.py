@@ -31,11 +31,11 @@ class PacketDecoder:
             frames = self._context.decode(av.Packet(packet))
         except (av.FFmpegError, ValueError) as error:
             raise FormatError(f"the {self._name} audio is damaged") from error
-        chunks = [_samples(frame) for frame in frames]
+        chunks = [samples_of(frame) for frame in frames]
         return None if not chunks else chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
-def _samples(frame: av.AudioFrame) -> Floats:
+def samples_of(frame: av.AudioFrame) -> Floats:
     """(n, channels) as float32 in [-1, 1]; to_ndarray gives (channels, n) for planes, (1, n * channels) otherwise."""
     values = frame.to_ndarray()
     x_NC = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)

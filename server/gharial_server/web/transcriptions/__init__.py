@@ -1,0 +1,1 @@
+"""Whole recordings over HTTP, in the shape of OpenAI's API."""
