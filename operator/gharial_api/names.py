@@ -40,9 +40,11 @@ MODEL_FINALIZER = f"{GROUP}/model"
 CARD_PCI_VENDOR = "12ba"
 CARD_PCI_DEVICE = "0069"
 
-#: Ports and path of a server pod.
+#: Ports and paths of a server pod: streams, operations (never routed), whole recordings.
 STREAM_PORT = 3030
 HTTP_PORT = 8080
+API_PORT = 8000
+API_PATH = "/v1"
 STREAM_PATH = "/asr/v0.1/stream"
 
 #: Checkpoint cache of a node, keyed by sha256.

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from gharial_api.capacity import CapacityKey, streams_per_card
 from gharial_api.conditions import Reason
+from gharial_api.model import GatewayRef
 from gharial_operator.config import OperatorConfig
 from gharial_operator.facts import GatewayFacts, ModelFacts, PodFacts, PodStreams, RouteFacts
 from gharial_operator.kinds import HTTP_ROUTE, TRAFFIC_POLICY
@@ -13,6 +14,8 @@ from gharial_operator.policies.last_words import last_words
 from gharial_operator.policies.model import ModelDecision, decide_model
 from gharial_operator.specs.claim_template import card_expression
 from gharial_operator.specs.deployment import build_deployment
+from gharial_operator.specs.http_route import build_http_route
+from gharial_operator.specs.service import build_service
 from machines import card
 from pool_facts import NOW, a_card_node, a_model, a_node, a_pool
 
@@ -75,6 +78,19 @@ def test_a_cluster_without_gateway_api_gets_no_route_and_the_model_says_so() -> 
     decision = decide_model(facts(READY, routing=ROUTED), CONFIG)
     assert HTTP_ROUTE not in [kind for kind, _ in decision.children]
     assert said(decision, "Ready")[1] == "GatewayApiMissing"
+
+
+def test_a_gateway_leads_streams_and_recordings_to_their_ports_and_nothing_to_operations() -> None:
+    model = a_model(routing=ROUTED)
+    rules = build_http_route(model, GatewayRef(name="speech"))["spec"]["rules"]
+    ports = {rule["matches"][-1]["path"]["value"]: rule["backendRefs"][0]["port"] for rule in rules}
+    assert ports == {"/asr/v0.1/stream": 3030, "/v1": 8000}
+    assert {rule["matches"][0]["queryParams"][0]["value"] for rule in rules} == {model.spec.model.name}
+    service = {port["name"]: port["port"] for port in build_service(model)["spec"]["ports"]}
+    assert service == {"stream": 3030, "api": 8000, "http": 8080}
+    server = build_deployment(model, a_pool(), 16, CONFIG)["spec"]["template"]["spec"]["containers"][0]
+    assert {port["name"]: port["containerPort"] for port in server["ports"]} == service
+    assert server["args"][server["args"].index("--api-port") + 1] == "8000"
 
 
 def test_cards_that_other_models_want_do_not_count() -> None:

@@ -116,6 +116,7 @@ def _server(model: AsrModel, pool: AsrCardPool, capacity: int, image: str, confi
         "args": server_arguments(model, pool, capacity),
         "ports": [
             {"name": "stream", "containerPort": names.STREAM_PORT, "protocol": "TCP"},
+            {"name": "api", "containerPort": names.API_PORT, "protocol": "TCP"},
             {"name": "http", "containerPort": names.HTTP_PORT, "protocol": "TCP"},
         ],
         "env": [{"name": "HOME", "value": "/tmp"}],
@@ -150,7 +151,8 @@ def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int) -> list[
     # Managed cards are behind a socket; cpu and cuda are what the backends are called, too.
     backend = "card" if pool.spec.driver in MANAGED_DRIVERS else pool.spec.driver
     words += ["--cache", names.MODEL_CACHE, "--backend", backend]
-    words += ["--port", str(names.STREAM_PORT), "--http-port", str(names.HTTP_PORT), "--capacity", str(capacity)]
+    words += ["--port", str(names.STREAM_PORT), "--http-port", str(names.HTTP_PORT)]
+    words += ["--api-port", str(names.API_PORT), "--capacity", str(capacity)]
     if pool.spec.driver == "cpu":
         words += ["--threads", str(whole_cores(pool.spec.pod_resources.cpu))]
     source = model.spec.model

@@ -1,4 +1,4 @@
-"""The HTTPRoute that leads streams from a Gateway to a model."""
+"""The HTTPRoute that leads streams and whole recordings from a Gateway to a model."""
 
 from gharial_api import AsrModel, names
 from gharial_api.base import JsonObject
@@ -9,9 +9,9 @@ from gharial_operator.specs.common import child
 
 
 def build_http_route(model: AsrModel, gateway: GatewayRef) -> JsonObject:
-    """Streams that ask for the model by name, and those that ask for none.
+    """Streams and recordings that ask for the model by name, and those that ask for none. Operations stay inside.
 
-    Several models may share a host: the match with the query parameter is the more specific one and wins, and streams
+    Several models may share a host: the match with the query parameter is the more specific one and wins, and requests
     without it go to the oldest route.
     """
     parent: JsonObject = {"name": gateway.name}
@@ -19,15 +19,21 @@ def build_http_route(model: AsrModel, gateway: GatewayRef) -> JsonObject:
         parent["namespace"] = gateway.namespace
     if gateway.section_name is not None:
         parent["sectionName"] = gateway.section_name
-    path = {"type": "Exact", "value": names.STREAM_PATH}
-    by_name = {"type": "Exact", "name": "model", "value": model.spec.model.name}
-    rule = {
-        "matches": [{"path": path, "queryParams": [by_name]}, {"path": path}],
-        "backendRefs": [{"name": model.metadata.name, "port": names.STREAM_PORT}],
-        # A stream lasts as long as somebody speaks.
-        "timeouts": {"request": "0s"},
-    }
-    spec: JsonObject = {"parentRefs": [parent], "rules": [rule]}
+    rules = [
+        _rule(model, {"type": "Exact", "value": names.STREAM_PATH}, names.STREAM_PORT),
+        _rule(model, {"type": "PathPrefix", "value": names.API_PATH}, names.API_PORT),
+    ]
+    spec: JsonObject = {"parentRefs": [parent], "rules": rules}
     if model.spec.routing.hostnames:
         spec["hostnames"] = list(model.spec.routing.hostnames)
     return child(HTTP_ROUTE, model, spec=spec)
+
+
+def _rule(model: AsrModel, path: JsonObject, port: int) -> JsonObject:
+    by_name = {"type": "Exact", "name": "model", "value": model.spec.model.name}
+    return {
+        "matches": [{"path": path, "queryParams": [by_name]}, {"path": path}],
+        "backendRefs": [{"name": model.metadata.name, "port": port}],
+        # A stream lasts as long as somebody speaks, a recording as long as it takes.
+        "timeouts": {"request": "0s"},
+    }

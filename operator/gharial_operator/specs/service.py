@@ -8,9 +8,10 @@ from gharial_operator.specs.common import child, pod_selector
 
 
 def build_service(model: AsrModel) -> JsonObject:
-    """Streams and operations of the ready pods."""
+    """Streams, whole recordings and operations of the ready pods."""
     ports = [
         {"name": "stream", "port": names.STREAM_PORT, "targetPort": "stream", "protocol": "TCP"},
+        {"name": "api", "port": names.API_PORT, "targetPort": "api", "protocol": "TCP"},
         {"name": "http", "port": names.HTTP_PORT, "targetPort": "http", "protocol": "TCP"},
     ]
     return child(SERVICE, model, spec={"type": "ClusterIP", "selector": pod_selector(model), "ports": ports})
