@@ -9,14 +9,17 @@
 #include <immintrin.h>
 #endif
 
-// Rows that a form takes at once.
-enum { FEW = 4, MANY = 8 };
+// Rows that a form takes at once; from how many on a panel is multiplied at least twice.
+enum { FEW = 4, MANY = 8, TWO_FROM = 4 };
 
 // The integer products, ZERO included, of up to so many rows with one panel; acc is (rows, PANEL), the rows of levels
-// are `wide` bytes apart.
-typedef void Tile(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, int64_t rows, int32_t *acc);
+// are `wide` bytes apart. ahead: half a panel that is needed soon, to fetch from memory meanwhile, or 0.
+typedef void Tile(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, int64_t rows, const int8_t *ahead,
+                  int32_t *acc);
 
-static void tile_portable(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, int64_t rows, int32_t *acc) {
+static void tile_portable(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, int64_t rows,
+                          const int8_t *ahead, int32_t *acc) {
+    (void)ahead;
     int64_t groups = wide / GROUP;
     const int8_t *w = m->panels + panel * groups * BYTES;
     const uint16_t *order = m->order + panel * groups;
@@ -41,6 +44,8 @@ typedef struct {
 static INLINE void panels(Tile *tile, int most, const Product *p, int64_t first, int64_t last) {
     const Matrix *m = p->m;
     int64_t wide = GROUP * groups_of(m->inputs), tiles = (p->rows + most - 1) / most;
+    if (tiles == 1 && p->rows >= TWO_FROM) tiles = 2;
+    int64_t bytes = wide * PANEL;
     int32_t acc[MANY * PANEL];
     for (int64_t panel = first; panel < last; panel++) {
         const int32_t *sums = m->sums + panel * PANEL;
@@ -48,7 +53,10 @@ static INLINE void panels(Tile *tile, int most, const Product *p, int64_t first,
         int64_t left = m->outputs - panel * PANEL, outputs = left < PANEL ? left : PANEL;
         for (int64_t t = 0; t < tiles; t++) {
             int64_t from = edge(p->rows, t, tiles), taken = edge(p->rows, t + 1, tiles) - from;
-            tile(m, panel, p->levels + from * wide, wide, taken, acc);
+            // The next panel comes from memory while this one, by now in the cache, is multiplied with the first two tiles.
+            const int8_t *ahead = m->panels + (panel + 1) * bytes + (t ? bytes / 2 : 0);
+            if (panel + 1 == last || t > 1 || tiles == 1) ahead = 0;
+            tile(m, panel, p->levels + from * wide, wide, taken, ahead, acc);
             for (int64_t i = 0; i < taken; i++) {
                 float *out = p->y + (from + i) * m->outputs + panel * PANEL, step = p->steps[from + i];
                 const float *base = p->onto_y ? out : bias;
@@ -81,8 +89,8 @@ static inline int32_t four(const uint8_t *x) {
 
 // A panel is two registers of 8 outputs. Two products of bytes fit 16 bits, and four of those the packing found safe.
 AVX2 static INLINE void avx2_rows(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, const int rows,
-                                  int32_t *acc) {
-    const __m256i ones = _mm256_set1_epi16(1);
+                                  const int8_t *ahead, int32_t *acc) {
+    __m256i ones = _mm256_set1_epi16(1);
     int64_t groups = wide / GROUP, paired = 2 * (int64_t)m->pairs[panel], g = 0;
     const uint16_t *order = m->order + panel * groups;
     const __m256i *w = (const __m256i *)(m->panels + panel * groups * BYTES);
@@ -91,6 +99,7 @@ AVX2 static INLINE void avx2_rows(const Matrix *m, int64_t panel, const uint8_t 
     for (; g < paired; g += 2, w += 4) {
         const uint8_t *x0 = levels + order[g] * GROUP, *x1 = levels + order[g + 1] * GROUP;
         __m256i w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
+        if (ahead) _mm_prefetch((const char *)ahead + g * (BYTES / 2), _MM_HINT_T0);
         for (int r = 0; r < rows; r++) {
             __m256i a = _mm256_set1_epi32(four(x0 + r * wide)), b = _mm256_set1_epi32(four(x1 + r * wide));
             __m256i l = _mm256_add_epi16(_mm256_maddubs_epi16(a, w0), _mm256_maddubs_epi16(b, w2));
@@ -114,8 +123,13 @@ AVX2 static INLINE void avx2_rows(const Matrix *m, int64_t panel, const uint8_t 
     }
 }
 
-#define ROWS(function, rows) case rows: function(m, panel, levels, wide, rows, acc); break
-AVX2 static void tile_avx2(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, int64_t rows, int32_t *acc) {
+#define ROWS(function, rows)                                            \
+    case rows:                                                           \
+        if (ahead) function(m, panel, levels, wide, rows, ahead, acc);   \
+        else function(m, panel, levels, wide, rows, 0, acc);             \
+        break
+AVX2 static void tile_avx2(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, int64_t rows,
+                           const int8_t *ahead, int32_t *acc) {
     switch (rows) {
         ROWS(avx2_rows, 1);
         ROWS(avx2_rows, 2);
@@ -132,7 +146,7 @@ AVX2 static void product_avx2(const void *work, int64_t part, int64_t parts) {
 
 // A group of a panel is one register, and one instruction adds its four products to 32 bits.
 VNNI static INLINE void vnni_rows(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, const int rows,
-                                  int32_t *acc) {
+                                  const int8_t *ahead, int32_t *acc) {
     int64_t groups = wide / GROUP;
     const uint16_t *order = m->order + panel * groups;
     const __m512i *w = (const __m512i *)(m->panels + panel * groups * BYTES);
@@ -140,13 +154,15 @@ VNNI static INLINE void vnni_rows(const Matrix *m, int64_t panel, const uint8_t 
     for (int r = 0; r < rows; r++) sums[r] = _mm512_setzero_si512();
     for (int64_t g = 0; g < groups; g++) {
         const uint8_t *x = levels + order[g] * GROUP;
+        if (ahead) _mm_prefetch((const char *)ahead + g * (BYTES / 2), _MM_HINT_T0);
         for (int r = 0; r < rows; r++)
             sums[r] = _mm512_dpbusd_epi32(sums[r], _mm512_set1_epi32(four(x + r * wide)), w[g]);
     }
     for (int r = 0; r < rows; r++) _mm512_storeu_si512(acc + r * PANEL, sums[r]);
 }
 
-VNNI static void tile_vnni(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, int64_t rows, int32_t *acc) {
+VNNI static void tile_vnni(const Matrix *m, int64_t panel, const uint8_t *levels, int64_t wide, int64_t rows,
+                           const int8_t *ahead, int32_t *acc) {
     switch (rows) {
         ROWS(vnni_rows, 1);
         ROWS(vnni_rows, 2);
