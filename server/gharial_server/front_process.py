@@ -25,6 +25,8 @@ from gharial_server.settings import Settings
 
 # After Close frames were sent, how long their answers are waited for, in seconds.
 CLOSING_SECONDS = 10.0
+# New objects after which garbage is looked for: what a message leaves behind goes at once anyway.
+GARBAGE = 50_000
 
 
 async def serve(settings: Settings, ports: Ports, door: socket.socket) -> None:
@@ -34,6 +36,7 @@ async def serve(settings: Settings, ports: Ports, door: socket.socket) -> None:
             print("ready", flush=True)
             gc.collect()
             gc.freeze()  # what is there now stays: the collector need not look at it again
+            gc.set_threshold(GARBAGE, 10, 10)
             await first(signals.get(), server.failure)
             server.service.drain()
             waits = (server.service.emptied.wait(), signals.get(), server.failure)

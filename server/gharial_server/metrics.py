@@ -51,8 +51,9 @@ class Metrics:
         self.closed = Counter(
             "gharial_streams_closed_total", "Streams that have ended, by close code.", ["code"], registry=self.registry
         )
-        answers = Counter("gharial_answers_total", "Answers sent.", ["kind"], registry=self.registry)
-        self.finals, self.partials = answers.labels("final"), answers.labels("partial")
+        self._answers = Counter("gharial_answers_total", "Answers sent.", ["kind"], registry=self.registry)
+        self.finals = self.partials = 0  # since the last exposition: a call for each would cost more than counting
+        self._count_answers()
         self._latency = _Latencies()
         self.registry.register(self._latency)
         self.batch = Histogram(
@@ -66,9 +67,15 @@ class Metrics:
         self.audio.inc(step.audio_seconds)
         self._latency.add(step)
 
+    def _count_answers(self) -> None:
+        self._answers.labels("final").inc(self.finals)
+        self._answers.labels("partial").inc(self.partials)
+        self.finals = self.partials = 0
+
     def text(self, load: Load, ready: bool) -> bytes:
         """The exposition, with the gauges brought up to date."""
         self.active.set(load.active)
         self.capacity.set(load.capacity)
         self.ready.set(ready)
+        self._count_answers()
         return generate_latest(self.registry)

@@ -48,7 +48,7 @@ class NullStream:
 
     def push(self, samples: Samples) -> None:
         if not self.finishing:
-            self.pushed += len(samples)
+            self.pushed += len(samples) // 2 if isinstance(samples, bytes) else len(samples)
             self._engine.wake(self)
 
     def finish(self) -> None:

@@ -51,6 +51,8 @@ class ServerStream:
         self._feed = feed
         self._has_ended = False
         self._close: Close | None = None
+        self.is_unsettled = feed is not None
+        """Whether there may be more to do than messages and answers: a Close to send, something left to decode."""
 
     @property
     def close(self) -> Close | None:
@@ -139,3 +141,4 @@ class ServerStream:
         if self.phase is not Phase.CLOSED:
             self.phase = Phase.CLOSED
             self._close = close
+            self.is_unsettled = True

@@ -31,8 +31,8 @@ class ReadingStream:
         self._frame = 0
         self.backlog_seconds = 0.0
 
-    def push(self, samples: np.ndarray) -> None:
-        self._rest = np.concatenate((self._rest, samples))
+    def push(self, samples: bytes) -> None:
+        self._rest = np.concatenate((self._rest, np.frombuffer(samples, np.int16)))
         while len(self._rest) >= FRAME:
             self._say(self._rest[:FRAME])
             self._rest = self._rest[FRAME:]

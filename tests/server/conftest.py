@@ -27,22 +27,31 @@ class Process:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.lines: list[dict[str, object]] = []
+        self.lines: list[dict[str, Any]] = []
+        self.pids: dict[str, int] = {}
 
-    async def log(self, message: str) -> dict[str, object]:
+    async def log(self, message: str) -> dict[str, Any]:
         """Reads the log up to a line with this message."""
         while True:
             text = await asyncio.wait_for(self.process.stderr.readline(), 30)
             assert text, f"the process ended; it said {self.lines}"
             self.lines.append(json.loads(text))
+            if self.lines[-1]["message"] == "process started":
+                self.pids[self.lines[-1]["child"]] = self.lines[-1]["pid"]
             if self.lines[-1]["message"] == message:
                 return self.lines[-1]
 
+    async def ready(self) -> tuple[str, int]:
+        """The URL of its stream and the port of its operations, once it is ready."""
+        started = await self.log("started")
+        self.url = f"ws://127.0.0.1:{started['port']}{TARGET}"
+        await self.log("ready")
+        return self.url, started["http_port"]
+
     async def connect(self) -> connect:
         """A connection to its stream, once it is ready."""
-        self.url = f"ws://127.0.0.1:{(await self.log('started'))['port']}{TARGET}"
-        await self.log("ready")
-        return connect(self.url, proxy=None, compression=None)
+        url, _ = await self.ready()
+        return connect(url, proxy=None, compression=None)
 
 
 class Harness:

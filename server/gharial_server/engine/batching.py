@@ -136,6 +136,8 @@ class BatchingEngine:
     def push(self, stream: LiveStream, samples: Samples) -> None:
         """See `interface.Stream.push`."""
         now = time.monotonic()
+        if isinstance(samples, bytes):
+            samples = np.frombuffer(samples, "<i2")
         with self._wake:
             if stream.ended or stream.finished_at is not None:
                 return

@@ -5,8 +5,6 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from gharial_server.engine.interface import Samples
-
 # What a sample of int16 is divided by.
 INT16_RANGE = 32768.0
 
@@ -32,7 +30,7 @@ class FrameBuffer:
         """Whether a whole frame waits."""
         return bool(self._ready)
 
-    def push(self, samples: Samples, now: float) -> None:
+    def push(self, samples: NDArray[np.float32] | NDArray[np.int16], now: float) -> None:
         """Appends samples (n,), int16 or float32 in [-1, 1]."""
         position = 0
         while position < len(samples):

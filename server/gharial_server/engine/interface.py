@@ -12,7 +12,7 @@ streams it was given to in one call; it must return at once and must not raise.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from gharial_asr.decoding.words import Word
@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 SAMPLE_RATE = 16000
 """Samples per second of every stream."""
 
-Samples = NDArray[np.float32] | NDArray[np.int16]
+Samples = NDArray[np.float32] | NDArray[np.int16] | bytes
+"""Shape (n,): int16, float32 in [-1, 1], or the bytes of int16, little-endian."""
 
 
 class EngineFullError(RuntimeError):
@@ -34,8 +35,7 @@ class EngineStoppedError(RuntimeError):
     """The engine has stopped or its card is gone; no stream can be opened or fed."""
 
 
-@dataclass(frozen=True)
-class Alternative:
+class Alternative(NamedTuple):
     """One reading of an interval. The transcript keeps its leading space; confidence lies in [0, 1].
 
     words: those that ended in this interval. They may have begun in an earlier one; a word ends when the next begins,
@@ -47,8 +47,7 @@ class Alternative:
     words: tuple[Word, ...] = ()
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What one 60 ms frame of audio yielded.
 
     start, end: the interval in seconds since the stream began. alternatives: never empty, best first; greedy decoding
@@ -126,8 +125,7 @@ class Stream(Protocol):
         """Audio pushed and not yet decoded. Who reads from a socket stops reading while this is large."""
 
     def push(self, samples: Samples) -> None:
-        """Appends 16 kHz mono samples (shape (n,), int16 or float32 in [-1, 1]), in chunks of any length; what must
-        last is copied.
+        """Appends 16 kHz mono samples in chunks of any length; what must last is copied.
 
         Pushing to a stream that is finished, closed or failed does nothing.
         """

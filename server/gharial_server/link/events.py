@@ -1,7 +1,5 @@
 """Events of the engine as plain data, and back."""
 
-import marshal
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gharial_asr.decoding.words import Word
@@ -13,23 +11,22 @@ _NOTHING = (("", 1.0, ()),)
 _SILENCE = (Alternative("", 1.0),)
 
 
-def plain(stream: int, event: Event) -> tuple[Any, ...]:
-    """One event as a tuple of plain data."""
+def plain(stream: int, event: Event) -> tuple[int, Any]:
+    """One event as plain data: the stream's number, and a tuple for an answer or the reason of a failure."""
     if isinstance(event, Failed):
-        return (stream, event.reason)
-    alternatives = _NOTHING if event.alternatives == _SILENCE else tuple(map(_plain, event.alternatives))
-    return (stream, event.start, event.end, event.is_provisional, alternatives, event.closing, event.endpoint)
+        return stream, event.reason
+    start, end, is_provisional, readings, closing, endpoint = event
+    alternatives = _NOTHING if readings == _SILENCE else tuple(map(_plain, readings))
+    return stream, (start, end, is_provisional, alternatives, closing, endpoint)
 
 
-def events(body: memoryview) -> Iterator[tuple[int, Event]]:
-    """(stream, event) of each event in the body of an EVENTS message."""
-    for fields in marshal.loads(body):
-        if len(fields) == 2:
-            yield fields[0], Failed(fields[1])
-        else:
-            stream, start, end, is_provisional, alternatives, closing, endpoint = fields
-            readings = _SILENCE if alternatives == _NOTHING else tuple(_readings(alternatives))
-            yield stream, Answer(start, end, is_provisional, readings, closing, endpoint)
+def event_of(told: Any) -> Event:
+    """An event from what `plain` made of it."""
+    if isinstance(told, str):
+        return Failed(told)
+    start, end, is_provisional, alternatives, closing, endpoint = told
+    readings = _SILENCE if alternatives == _NOTHING else tuple(map(_reading, alternatives))
+    return Answer(start, end, is_provisional, readings, closing, endpoint)
 
 
 def _plain(alternative: Alternative) -> tuple[Any, ...]:
@@ -37,6 +34,6 @@ def _plain(alternative: Alternative) -> tuple[Any, ...]:
     return (alternative.transcript, alternative.confidence, words)
 
 
-def _readings(alternatives: Iterable[tuple[Any, ...]]) -> Iterator[Alternative]:
-    for transcript, confidence, words in alternatives:
-        yield Alternative(transcript, confidence, tuple(Word(*word) for word in words))
+def _reading(told: tuple[str, float, tuple[Any, ...]]) -> Alternative:
+    transcript, confidence, words = told
+    return Alternative(transcript, confidence, tuple(Word(*word) for word in words))

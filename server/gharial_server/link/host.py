@@ -83,7 +83,7 @@ class LinkHost:
                 self._streams[name] = stream
                 self._names[stream.id] = name
         except (EngineFullError, EngineStoppedError) as error:
-            self._send(Kind.EVENTS, [(name, str(error))])
+            self._send(Kind.EVENTS, [plain(name, Failed(str(error)))])
 
     def _feed(self, body: memoryview) -> None:
         entries, at = feed_entries(body)

@@ -1,7 +1,7 @@
 """The engine as the front end sees it: the interface's Engine, at the other end of a link.
 
 Everything here lives on the event loop's thread. Whatever goes to the engine in one turn of the loop leaves in one
-message; whatever a step of the engine yields comes in one.
+message, and so does what comes within 2 ms of the last one; whatever a step of the engine yields comes in one.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from gharial_asr.keywords import Keywords
 
 from gharial_server.engine.interface import (
     SAMPLE_RATE,
+    Answer,
     EngineFullError,
     EngineStoppedError,
     Event,
@@ -25,13 +26,14 @@ from gharial_server.engine.interface import (
     Sink,
 )
 from gharial_server.link.door import knock
-from gharial_server.link.events import events
+from gharial_server.link.events import event_of
 from gharial_server.link.framing import CLOSE, FINISH, FLOAT, Inbox, Kind, feed_message, packed
 from gharial_server.totals import StepTotals, TotalsObserver
 
-# Audio of one message to the engine, so that no turn makes a boundless one; and buffers of one call to the kernel.
-_MOST_BYTES = 1 << 20
+# Buffers of one call to the kernel, and of one message to the engine.
 _MOST_BUFFERS = 512
+# Between two messages to the engine: a busy front end wakes it less often, a quiet one at once.
+_PAUSE_SECONDS = 0.002
 
 
 class RemoteStream:
@@ -40,8 +42,9 @@ class RemoteStream:
     def __init__(self, number: int, sink: Sink, engine: "RemoteEngine") -> None:
         self.id = number
         self.sink = sink
-        self.pushed = 0
-        self.answered = 0.0
+        self.is_open = True
+        self.pushed = 0  # samples
+        self.answered = 0.0  # seconds
         self._engine = engine
 
     @property
@@ -49,18 +52,20 @@ class RemoteStream:
         return self.pushed / SAMPLE_RATE - self.answered
 
     def push(self, samples: Samples) -> None:
-        self.pushed += len(samples)
-        flag = FLOAT if samples.dtype == np.float32 else 0
-        payload = samples.tobytes()
-        if payload:
-            self._engine.feed(self.id, len(payload) | flag, payload)
+        flag = 0
+        if not isinstance(samples, bytes):
+            flag = FLOAT if samples.dtype == np.float32 else 0
+            samples = samples.tobytes()
+        if samples:
+            self.pushed += len(samples) // (4 if flag else 2)
+            self._engine.feed(self, len(samples) | flag, samples)
 
     def finish(self) -> None:
-        self._engine.feed(self.id, FINISH, b"")
+        self._engine.feed(self, FINISH, b"")
 
     def close(self) -> None:
-        self._engine.feed(self.id, CLOSE, b"")
-        self._engine.forget(self.id)
+        self._engine.feed(self, CLOSE, b"")
+        self._engine.forget(self)
 
 
 class RemoteEngine:
@@ -79,9 +84,9 @@ class RemoteEngine:
         self._streams: dict[int, RemoteStream] = {}
         self._entries: list[int] = []
         self._payloads: list[bytes] = []
-        self._bytes = 0
         self._outgoing: deque[bytes | memoryview] = deque()
-        self._is_flushing = False
+        self._is_flushing = self._is_blocked = False
+        self._flushed_at = 0.0
         self._loop.add_reader(link, self._read)
 
     @classmethod
@@ -118,33 +123,37 @@ class RemoteEngine:
         """Fails the streams still open and closes the link."""
         self._end()
 
-    def feed(self, stream: int, length: int, payload: bytes) -> None:
+    def feed(self, stream: RemoteStream, length: int, payload: bytes) -> None:
         """Notes what a stream has for the engine; it leaves with this turn of the loop."""
-        if stream not in self._streams:
+        if not stream.is_open:
             return
-        self._entries += (stream, length)
+        self._entries += (stream.id, length)
         if payload:
             self._payloads.append(payload)
-            self._bytes += len(payload)
-            if self._bytes >= _MOST_BYTES:
-                self._collect()
         if not self._is_flushing:
             self._flush_soon()
+        elif len(self._payloads) >= _MOST_BUFFERS:
+            self._collect()
 
-    def forget(self, stream: int) -> None:
+    def forget(self, stream: RemoteStream) -> None:
         """The stream's place is free."""
-        self._streams.pop(stream, None)
+        stream.is_open = False
+        self._streams.pop(stream.id, None)
 
     def _collect(self) -> None:
         """Makes one message of what the streams have noted."""
         if self._entries:
             self._outgoing += feed_message(self._entries, self._payloads)
-            self._entries, self._payloads, self._bytes = [], [], 0
+            self._entries, self._payloads = [], []
 
     def _flush_soon(self) -> None:
         if not self._is_flushing and self.alive:
             self._is_flushing = True
-            self._loop.call_soon(self._flush)
+            due = self._flushed_at + _PAUSE_SECONDS
+            if self._loop.time() >= due:
+                self._loop.call_soon(self._flush)
+            else:
+                self._loop.call_at(due, self._flush)
 
     def _flush(self) -> None:
         """Sends what there is; what the kernel does not take now goes when it has room."""
@@ -154,13 +163,16 @@ class RemoteEngine:
                 buffers = list(itertools.islice(self._outgoing, _MOST_BUFFERS))
                 self._sent(self._link.sendmsg(buffers))
         except BlockingIOError:
+            self._is_blocked = True
             self._loop.add_writer(self._link, self._flush)
             return
         except OSError:
             self._end()
             return
         self._is_flushing = False
-        if self.alive:
+        self._flushed_at = self._loop.time()
+        if self._is_blocked:
+            self._is_blocked = False
             self._loop.remove_writer(self._link)
 
     def _sent(self, count: int) -> None:
@@ -194,15 +206,19 @@ class RemoteEngine:
 
     def _deliver(self, body: memoryview) -> None:
         batches: dict[Sink, list[tuple[int, Event]]] = {}
-        for number, event in events(body):
+        for number, told in marshal.loads(body):
             stream = self._streams.get(number)
             if stream is None:
                 continue
-            if isinstance(event, Failed) or event.closing:
-                del self._streams[number]
-            else:
+            event = event_of(told)
+            if isinstance(event, Answer) and not event.closing:
                 stream.answered = event.end
-            batches.setdefault(stream.sink, []).append((number, event))
+            else:
+                self.forget(stream)
+            batch = batches.get(stream.sink)
+            if batch is None:
+                batch = batches[stream.sink] = []
+            batch.append((number, event))
         for sink, batch in batches.items():
             sink(batch)
 
@@ -217,4 +233,5 @@ class RemoteEngine:
             self._hello.set_exception(EngineStoppedError("the recogniser has stopped"))
         left, self._streams = list(self._streams.values()), {}
         for stream in left:
+            stream.is_open = False
             stream.sink([(stream.id, Failed("the recogniser has stopped"))])

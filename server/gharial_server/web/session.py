@@ -9,7 +9,6 @@ import logging
 import time
 from typing import Protocol
 
-import numpy as np
 from gharial_wire.audio import SAMPLE_BYTES, SAMPLE_RATE
 from gharial_wire.closing import FAILED, IDLE, SLOW_READER, Close
 from gharial_wire.formats.decoders import feed_of
@@ -60,7 +59,10 @@ class Session:
         self._clogged_since: float | None = None
         self._answers = 0
         self._samples = 0
+        self._look_at = SAMPLE_RATE
         self._decoding = False
+        self._is_reading = True
+        self._has_heard = False
         self._heard_at = self._pinged_at = self._began
         service.attach(stream, self)
         self._tenant = wanted.tenant
@@ -68,9 +70,9 @@ class Session:
 
     def receive(self, message: bytes) -> None:
         """Takes one binary message of the client."""
-        self._heard_at = time.monotonic()
+        self._has_heard = True  # `check` looks at the clock, once for many messages
         self._pass_on(self._protocol.receive_binary(message))
-        if self._protocol.has_more or self._protocol.close is not None:
+        if self._protocol.is_unsettled:
             self._settle()
 
     def receive_text(self) -> None:
@@ -82,19 +84,23 @@ class Session:
         """Takes one event of the engine."""
         metrics = self._service.metrics
         if isinstance(event, Answer):
-            alternatives = [(a.transcript, a.confidence) for a in event.alternatives]
-            words = [a.words for a in event.alternatives] if self._protocol.tells_words else None
-            text = self._protocol.answer(
-                event.start, event.end, event.is_provisional, alternatives, event.closing, event.endpoint, words
-            )
+            start, end, is_provisional, readings, closing, endpoint = event
+            protocol = self._protocol
+            words = [words for _, _, words in readings] if protocol.tells_words else None
+            alternatives = [(transcript, confidence) for transcript, confidence, _ in readings]
+            text = protocol.answer(start, end, is_provisional, alternatives, closing, endpoint, words)
             if text is not None:
                 self._answers += 1
-                (metrics.partials if event.is_provisional else metrics.finals).inc()
+                if is_provisional:
+                    metrics.partials += 1
+                else:
+                    metrics.finals += 1
                 self._outlet.send(text)
         else:
             log.warning("the engine gave a stream up", extra={"stream": self.name, "reason": event.reason})
             self._protocol.end(FAILED)
-        self._settle()
+        if self._protocol.is_unsettled or not self._is_reading:
+            self._settle()
 
     def end(self, close: Close) -> None:
         """Ends the stream with this Close, unless it has ended already."""
@@ -114,6 +120,8 @@ class Session:
     def check(self, now: float) -> None:
         """Looks, now and then, after a client that reads nothing (dropped) or sends nothing (closed)."""
         settings = self._service.settings
+        if self._has_heard:
+            self._has_heard, self._heard_at = False, now
         if self._clogged_since is not None and now - self._clogged_since > settings.write_timeout:
             self.end(SLOW_READER)
             self._outlet.abort()
@@ -148,8 +156,10 @@ class Session:
             self._stream.finish()
         elif samples:
             self._samples += len(samples) // SAMPLE_BYTES
-            self._stream.push(np.frombuffer(samples, dtype="<i2"))
-            self._balance()
+            self._stream.push(samples)
+            if self._samples >= self._look_at:  # once for many messages
+                self._look_at = self._samples + SAMPLE_RATE
+                self._balance()
 
     def _decode_on(self) -> None:
         """One more piece of what waits to be decoded; other streams have had their turn meanwhile."""
@@ -174,7 +184,8 @@ class Session:
         if self._protocol.close is not None:
             return
         is_stuffed, has_more = self._is_stuffed(), self._protocol.has_more
-        self._outlet.set_reading(not is_stuffed and not has_more)
+        self._is_reading = not is_stuffed and not has_more
+        self._outlet.set_reading(self._is_reading)
         if has_more and not is_stuffed and not self._decoding:
             self._decoding = True
             asyncio.get_running_loop().call_soon(self._decode_on)

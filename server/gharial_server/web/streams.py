@@ -29,6 +29,8 @@ from gharial_server.web.session import Session
 
 log = logging.getLogger(__name__)
 
+# Looked up once, not for every message.
+BINARY, TEXT = WSMsgType.BINARY, WSMsgType.TEXT
 MAX_MESSAGE_BYTES = 1 << 20
 # Answers in bytes that may wait for a client to read them, beyond the kernel's own buffers.
 MAX_UNREAD_BYTES = 64 * 1024
@@ -69,7 +71,7 @@ class StreamConnection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind == WSMsgType.BINARY and frame.fin and self._session is not None:  # nearly always
+        if kind is BINARY and frame.fin and self._session is not None:  # nearly always
             self._session.receive(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
             transport.send_close(WSCloseCode.OK)
@@ -99,7 +101,7 @@ class StreamConnection(WSListener):
     def send(self, text: str) -> None:
         """Sends a text message without waiting."""
         assert self._transport is not None
-        self._transport.send(WSMsgType.TEXT, text)
+        self._transport.send(TEXT, text)
 
     def ping(self) -> None:
         """Sends a ping; nobody waits for its pong."""
