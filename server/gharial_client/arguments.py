@@ -21,9 +21,11 @@ def add_server_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show a traceback with an error")
 
 
-def server_url(arguments: argparse.Namespace) -> str:
-    """The whole URL of a stream. Raises ValueError when --url is none."""
-    return stream_url(arguments.url, model=arguments.model, version=arguments.model_version, lang=arguments.lang)
+def server_url(arguments: argparse.Namespace, **more: str | None) -> str:
+    """The whole URL of a stream; more: parameters beside those of the options. Raises ValueError when --url is none."""
+    return stream_url(
+        arguments.url, model=arguments.model, version=arguments.model_version, lang=arguments.lang, **more
+    )
 
 
 def server_headers(arguments: argparse.Namespace) -> dict[str, str]:

@@ -6,7 +6,7 @@ The fields and their order are those of the CAIMAN-ASR documentation ("Response 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json.encoder import encode_basestring
 from typing import Protocol
 
@@ -136,3 +136,14 @@ def decode_answer(text: str | bytes) -> Answer:
 def _word(fields: dict[str, object]) -> Word:
     start, end, confidence = (float(str(fields[name])) for name in ("start", "end", "confidence"))
     return Word(str(fields["word"]), start, end, confidence)
+
+
+def moved(answer: Answer, seconds: float) -> Answer:
+    """The answer with all its times `seconds` later, as for a stream that began so much later than the recording."""
+    alternatives = tuple(
+        replace(
+            each, words=tuple(replace(word, start=word.start + seconds, end=word.end + seconds) for word in each.words)
+        )
+        for each in answer.alternatives
+    )
+    return replace(answer, start=answer.start + seconds, end=answer.end + seconds, alternatives=alternatives)

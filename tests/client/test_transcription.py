@@ -105,6 +105,6 @@ async def test_each_connection_may_be_lost_and_nothing_is_said_twice(harness) ->
                 cuts += 1
                 server.service.close_all(RESTARTING)
 
-        result = await transcribe(harness.spoken(said), harness.url(server), Options(pace=4.0), cut)
+        result = await transcribe(harness.spoken(said), harness.url(server), Options(pace=2.0), cut)
     assert result.reconnects == 3
     assert result.transcript == " ".join(map(str, said))
