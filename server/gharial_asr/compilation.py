@@ -13,6 +13,7 @@ from gharial_asr.inference.dense import Int8Weight, quantise_weight
 from gharial_asr.inference.lstm import LayerWeights
 from gharial_asr.inference.network import NetworkWeights, Projection
 from gharial_asr.precision import Precision
+from gharial_asr.rounding.network import round_network
 from gharial_asr.tokenizer import Tokenizer
 
 Target = Literal["cpu", "cuda", "card"]
@@ -56,10 +57,11 @@ def compile_checkpoint(
     checkpoint: HardwareCheckpoint, precision: Precision, digest: str = "", target: Target = "cpu"
 ) -> CompiledModel:
     """Arranges the checkpoint's weights for the engine."""
+    weights = compile_weights(checkpoint.config, checkpoint.state_dict, "float32" if precision == "int8" else precision)
     return CompiledModel(
         config=checkpoint.config,
         precision=precision,
-        weights=compile_weights(checkpoint.config, checkpoint.state_dict, precision),
+        weights=round_network(checkpoint.config, weights) if precision == "int8" else weights,
         mel_mean=checkpoint.mel_mean.float(),
         mel_variance=checkpoint.mel_variance.float(),
         pieces=checkpoint.tokenizer.pieces,
@@ -72,7 +74,7 @@ def compile_checkpoint(
 
 
 def compile_weights(config: RnntConfig, state: dict[str, Tensor], precision: Precision) -> NetworkWeights:
-    """The engine's arrangement of a checkpoint's state_dict."""
+    """The engine's arrangement of a checkpoint's state_dict; for int8 every weight is rounded to the nearest."""
 
     def convert(weight_NK: Tensor) -> Tensor | Int8Weight:
         return quantise_weight(weight_NK.float()) if precision == "int8" else weight_NK.float().contiguous()

@@ -61,11 +61,13 @@ def test_a_hardware_checkpoint_loads_directly(tmp_path: Path) -> None:
 
 def test_float32_arithmetic_on_an_artefact_uses_its_int8_weights(artefact: Path) -> None:
     model = load_model(artefact, "float32")
-    assert isinstance(model.weights.joint_output.weight, torch.Tensor)
-    assert torch.equal(
-        model.weights.joint_output.weight,
-        quantise_weight(tiny_checkpoint().state_dict["joint_net.2.weight"]).dequantised(),
+    embedding, rounded = (
+        model.weights.embedding,
+        quantise_weight(tiny_checkpoint().state_dict["prediction.embed.weight"]),
     )
+    assert isinstance(embedding, torch.Tensor)
+    assert torch.equal(embedding, rounded.dequantised())
+    assert isinstance(model.weights.joint_output.weight, torch.Tensor)
 
 
 def header(path: Path) -> dict[str, Any]:
