@@ -13,9 +13,10 @@ from gharial_operator.api_client import ApiClient
 from gharial_operator.apply import Writer
 from gharial_operator.config import OperatorConfig
 from gharial_operator.context import Context
+from gharial_operator.fleet import read_fleet
 from gharial_operator.handlers import register
 from gharial_operator.handlers.children import narrow
-from gharial_operator.http_server import Health, start_http
+from gharial_operator.http_server import Health, serving_http
 from gharial_operator.leadership import Leadership
 from gharial_operator.metrics import RECONCILE_SECONDS, RECONCILES
 from gharial_operator.reconcile.model import reconcile_model
@@ -44,9 +45,11 @@ async def run_operator(config: OperatorConfig) -> int:
     registry = kopf.OperatorRegistry()
     register(registry)
     watches = Watches(Waker(loop, queue), registry, settings, ended.set)
-    http = await start_http(config.http_port, Health(ready=lambda: watches.ready))
     try:
-        async with ApiClient(settings) as client:
+        async with (
+            ApiClient(settings) as client,
+            serving_http(config.http_port, Health(ready=lambda: watches.ready), lambda: read_fleet(client)),
+        ):
             context = Context(config, client, Writer(client), queue)
             watches.start()
             campaign = asyncio.create_task(_campaign(context, ended.set))
@@ -55,7 +58,6 @@ async def run_operator(config: OperatorConfig) -> int:
             await asyncio.gather(campaign, return_exceptions=True)
     finally:
         await watches.stop()
-        await http.cleanup()
     return 0 if told.is_set() else 1
 
 

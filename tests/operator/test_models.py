@@ -7,6 +7,7 @@ import pytest
 from api_server import Api, eventually
 from machines import CARD_NODES, NODES, add_node, card, report
 from manifests import SHA, changed, model, pool
+from operator_process import Operator
 
 POOLS = "/apis/asr.gharial.dev/v1alpha1/asrcardpools"
 HERE = "namespaces/default"
@@ -234,3 +235,15 @@ def test_a_pool_of_cores_gives_its_pods_whole_cores_and_no_claim(api: Api) -> No
     server = pod["containers"][0]
     assert server["resources"]["limits"] == server["resources"]["requests"] == {"cpu": "2", "memory": "2Gi"}
     assert "--backend cpu" in " ".join(server["args"])
+
+
+def test_the_fleet_at_one_look_has_pools_and_models_with_their_counts(api: Api, operator: Operator) -> None:
+    api.request("POST", MODELS, model())
+    eventually(lambda: api.get(f"{MODELS}/english").get("status", {}).get("conditions"))
+    fleet = eventually(lambda: (found := operator.fleet())["models"] and found["pools"][0]["cards"] and found)
+    assert fleet["pools"][0] | {"state": ""} == {
+        "name": "cards", "driver": "simulated", "nodes": 1, "cards": 1, "ready": 1, "state": "",
+    }  # fmt: skip
+    assert fleet["models"][0] | {"state": ""} == {
+        "name": "default/english", "pool": "cards", "replicas": 0, "ready": 0, "streams": 0, "capacity": 0, "state": "",
+    }  # fmt: skip

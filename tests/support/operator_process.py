@@ -102,6 +102,11 @@ class Operator:
         lines = httpx.get(f"http://127.0.0.1:{self.port}/metrics").text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
+    def fleet(self) -> dict[str, Any]:
+        """What it tells of the fleet."""
+        told: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.port}/fleet").raise_for_status().json()
+        return told
+
     def _answers(self, path: str) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
