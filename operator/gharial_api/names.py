@@ -45,6 +45,7 @@ STREAM_PORT = 3030
 HTTP_PORT = 8080
 API_PORT = 8000
 API_PATH = "/v1"
+PAGE_PATH = "/ui"
 STREAM_PATH = "/asr/v0.1/stream"
 
 #: Checkpoint cache of a node, keyed by sha256.

@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     streams.add_argument("--host", default=d.host, help="address to listen on (%(default)s)")
     streams.add_argument("--port", type=int, default=d.port, help="streams, /asr/v0.1/stream (%(default)s)")
     streams.add_argument("--http-port", type=int, default=d.http_port, help="health, metrics, drain (%(default)s)")
-    streams.add_argument("--api-port", type=int, default=d.api_port, help="whole recordings, /v1/ (%(default)s)")
+    streams.add_argument(
+        "--api-port", type=int, default=d.api_port, help="the page, and whole recordings at /v1/ (%(default)s)"
+    )
     streams.add_argument("--ready-headroom", type=int, default=d.ready_headroom, metavar="N",
                          help="not ready while no more than N streams are free (%(default)s)")  # fmt: skip
     streams.add_argument("--retry-after", type=int, default=d.retry_after, metavar="S",

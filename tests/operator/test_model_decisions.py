@@ -80,11 +80,11 @@ def test_a_cluster_without_gateway_api_gets_no_route_and_the_model_says_so() -> 
     assert said(decision, "Ready")[1] == "GatewayApiMissing"
 
 
-def test_a_gateway_leads_streams_and_recordings_to_their_ports_and_nothing_to_operations() -> None:
+def test_a_gateway_leads_streams_recordings_and_the_page_to_their_ports_and_nothing_to_operations() -> None:
     model = a_model(routing=ROUTED)
     rules = build_http_route(model, GatewayRef(name="speech"))["spec"]["rules"]
     ports = {rule["matches"][-1]["path"]["value"]: rule["backendRefs"][0]["port"] for rule in rules}
-    assert ports == {"/asr/v0.1/stream": 3030, "/v1": 8000}
+    assert ports == {"/asr/v0.1/stream": 3030, "/v1": 8000, "/": 8000, "/ui": 8000}
     assert {rule["matches"][0]["queryParams"][0]["value"] for rule in rules} == {model.spec.model.name}
     service = {port["name"]: port["port"] for port in build_service(model)["spec"]["ports"]}
     assert service == {"stream": 3030, "api": 8000, "http": 8080}

@@ -32,11 +32,12 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     http_port: int
+    api_port: int
 
     @property
     def url(self) -> str:
         """Where its page is."""
-        return f"http://localhost:{self.http_port}/"
+        return f"http://localhost:{self.api_port}/"
 
 
 @contextlib.contextmanager
@@ -47,9 +48,9 @@ def serving(*options: str, log: Path | None = None) -> Iterator[Server]:
     assert process.stderr is not None
     try:
         started = json.loads(process.stderr.readline())
-        server = Server(process, started["port"], started["http_port"])
+        server = Server(process, started["port"], started["http_port"], started["api_port"])
         deadline = time.monotonic() + LOADING_SECONDS
-        while not httpx.get(f"{server.url}readyz").is_success:
+        while not httpx.get(f"http://localhost:{server.http_port}/readyz").is_success:
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         yield server

@@ -27,5 +27,5 @@ def test_why_a_stream_would_be_refused_is_told_in_the_handshake_s_words(silent: 
 
 def test_the_page_does_not_show_in_the_api_s_description(silent: Server) -> None:
     paths = httpx.get(f"{silent.url}openapi.json").json()["paths"]
-    assert "/readyz" in paths
+    assert "/v1/models" in paths
     assert [path for path in paths if path == "/" or path.startswith("/ui")] == []

@@ -41,7 +41,7 @@ async def test_a_server_that_goes_in_the_middle_is_looked_for_until_the_user_giv
             await browsed.status("Listening")
             server.process.kill()
             alert = browsed.page.get_by_role("alert")
-            await expect(alert).to_have_text("The connection was lost. Trying again in 1 s (1 of 5).")
+            await expect(alert).to_contain_text("The connection was lost")
             await expect(alert).to_contain_text("The server does not answer. Is it running")
             stop = browsed.page.get_by_role("button", name="Stop")
             await stop.click()

@@ -1,4 +1,4 @@
-"""The HTTPRoute that leads streams and whole recordings from a Gateway to a model."""
+"""The HTTPRoute that leads streams, whole recordings and the page from a Gateway to a model."""
 
 from gharial_api import AsrModel, names
 from gharial_api.base import JsonObject
@@ -22,6 +22,9 @@ def build_http_route(model: AsrModel, gateway: GatewayRef) -> JsonObject:
     rules = [
         _rule(model, {"type": "Exact", "value": names.STREAM_PATH}, names.STREAM_PORT),
         _rule(model, {"type": "PathPrefix", "value": names.API_PATH}, names.API_PORT),
+        # The page and its files; a gateway's other paths stay its own.
+        _rule(model, {"type": "Exact", "value": "/"}, names.API_PORT),
+        _rule(model, {"type": "PathPrefix", "value": names.PAGE_PATH}, names.API_PORT),
     ]
     spec: JsonObject = {"parentRefs": [parent], "rules": rules}
     if model.spec.routing.hostnames:

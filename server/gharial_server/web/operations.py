@@ -6,12 +6,10 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
-from gharial_ui.mount import mount_page
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gharial_server.service import Service
 from gharial_server.web.openapi_page import openapi_page
-from gharial_server.web.page import page_host
 
 
 def operations(service: Service) -> FastAPI:
@@ -47,7 +45,6 @@ def operations(service: Service) -> FastAPI:
     async def docs() -> HTMLResponse:
         return HTMLResponse(openapi_page(app.openapi()))
 
-    mount_page(app, page_host(service))
     return app
 
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from gharial_ui.mount import mount_page
 from gharial_wire.audio import SAMPLE_BYTES, SAMPLE_RATE
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -15,6 +16,7 @@ from gharial_server.admission import Refusal
 from gharial_server.service import Service
 from gharial_server.tenants import Tenant, key_of
 from gharial_server.web.openapi_page import openapi_page
+from gharial_server.web.page import page_host
 from gharial_server.web.transcriptions import answers
 from gharial_server.web.transcriptions.answers import Transcription, joined
 from gharial_server.web.transcriptions.errors import ApiError, answer_api_error, answer_http_error
@@ -60,6 +62,7 @@ def public_api(service: Service) -> FastAPI:
     async def docs() -> HTMLResponse:
         return HTMLResponse(openapi_page(app.openapi()))
 
+    mount_page(app, page_host(service))
     return app
 
 
