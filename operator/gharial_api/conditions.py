@@ -65,7 +65,19 @@ class Reason(Documented):
     WAITING_FOR_BUDGET = "WaitingForBudget", "As many nodes as maxUnavailable allows are already down."
     MIN_AVAILABLE_STREAMS = "MinAvailableStreams", "Taking the node would leave fewer streams than minAvailableStreams."
     CANARY_SOAKING = "CanarySoaking", "The canary nodes have the new bitstream and are being watched."
-    BACKING_OFF = "BackingOff", "A flash failed; the next attempt waits for backoffSeconds."
+    CANARY_FAILED = "CanaryFailed", "A canary node is broken or was given up: no other node follows."
+    OUTSIDE_MAINTENANCE_WINDOW = (
+        "OutsideMaintenanceWindow",
+        "No maintenance window is open; nodes that have not begun to flash are given back.",
+    )
+    CORDONING = "Cordoning", "The node is its pool's next: it is closed for new pods."
+    DRAIN_TIMED_OUT = "DrainTimedOut", "A node's pods or streams took longer to go than drain.timeoutSeconds."
+    PDB_BLOCKED = "PDBBlocked", "A PodDisruptionBudget does not let a pod go now; it is asked again."
+    DRAINED = "Drained", "The node holds no pod with a card and no stream any more."
+    UNCORDONING = "Uncordoning", "The node is given back."
+    ROLLING_BACK = "RollingBack", "The new bitstream failed; the node gets its last good one back."
+    ROLLED_BACK = "RolledBack", "The new bitstream failed; the node serves with its last good one."
+    BACKING_OFF = "BackingOff", "A flash or a drain failed; the next attempt waits for backoffSeconds."
     PAUSED_BY_ADMIN = "PausedByAdmin", "upgradePolicy.paused is true."
     CIRCUIT_BREAKER_OPEN = (
         "CircuitBreakerOpen",
@@ -73,6 +85,10 @@ class Reason(Documented):
     )
     NODE_NOT_READY = "NodeNotReady", "Kubernetes says that the node is not ready; the rollout goes on with the others."
     NODE_CORDONED_BY_ADMIN = "NodeCordonedByAdmin", "An admin cordoned the node; it is left alone."
+    NODE_UNCORDONED_BY_ADMIN = (
+        "NodeUncordonedByAdmin",
+        "An admin uncordoned a node that was about to be flashed; it is left alone.",
+    )
     IN_USE_BY_MODELS = "InUseByModels", "The deleted pool waits until no AsrModel names it."
     # Cards.
     FLASHING = "Flashing", "A bitstream is being written. It is never interrupted."

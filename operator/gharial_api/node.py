@@ -10,6 +10,7 @@ from gharial_api.bitstream import Bitstream, BitstreamVersions, CardSelector, Li
 from gharial_api.capacity import Driver
 from gharial_api.conditions import Condition
 from gharial_api.names import API_VERSION, NODE_KIND
+from gharial_api.rollout import NodeRollout
 
 CardPhase = Literal[
     "Pending",
@@ -47,6 +48,8 @@ class NodeSpec(ApiModel):
     always finished."""
     flash_reason: str = Field(default="", max_length=512)
     """Why flash is as it is, as one reason and a sentence."""
+    rollout: NodeRollout = NodeRollout()
+    """Where the node stands on its way to the pool's bitstream."""
 
 
 class CardLicence(ApiModel):

@@ -15,7 +15,7 @@ from gharial_api import names
 from gharial_api.base import JsonObject
 
 from gharial_operator.api_client import ApiClient, ApiError
-from gharial_operator.kinds import Kind
+from gharial_operator.kinds import NODE, POD, Kind
 from gharial_operator.metrics import WRITES
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 DIE_AFTER_WRITES = "GHARIAL_OPERATOR_DIE_AFTER_WRITES"
 
 _APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_MERGE_PARAMS = {"fieldManager": names.OPERATOR_MANAGER}
 _APPLY_PARAMS = {"fieldManager": names.OPERATOR_MANAGER, "force": "true"}
 
 
@@ -93,16 +95,37 @@ class Writer:
         path = kind.path("", body["metadata"].get("namespace"))
         await self._write("POST", path, body)
 
-    async def _write(self, method: str, path: str, body: Any, *, may_be_gone: bool = False) -> None:
+    async def patch_node(self, name: str, patch: JsonObject, resource_version: str = "") -> None:
+        """Changes a few fields of a Node that also others write, and no others.
+
+        With a resource version the write is refused (409) when anything has changed since that look.
+        """
+        guard = {"resourceVersion": resource_version} if resource_version else {}
+        body = {**patch, "metadata": {**patch.get("metadata", {}), **guard}}
+        await self._write("PATCH", NODE.path(name), body, content_type=_MERGE)
+        log.info("patched Node %s: %s", name, json.dumps(patch))
+
+    async def evict(self, namespace: str, name: str, uid: str) -> None:
+        """Asks a pod to go; refused (429) while a disruption budget forbids it. A pod that has gone is no error."""
+        head = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+        body = {**head, "deleteOptions": {"preconditions": {"uid": uid}}}
+        await self._write("POST", POD.path(name, namespace, "eviction"), body, may_be_gone=True)
+        log.info("evicted pod %s/%s", namespace, name)
+
+    async def terminate(self, namespace: str, name: str, uid: str, grace_seconds: int) -> None:
+        """Ends a pod, budgets or not, within so many seconds."""
+        body = {"preconditions": {"uid": uid}, "gracePeriodSeconds": grace_seconds}
+        await self._write("DELETE", POD.path(name, namespace), body, may_be_gone=True)
+        log.info("terminated pod %s/%s", namespace, name)
+
+    async def _write(
+        self, method: str, path: str, body: Any, *, may_be_gone: bool = False, content_type: str = _APPLY
+    ) -> None:
         patch = method == "PATCH"
+        params = (_APPLY_PARAMS if content_type == _APPLY else _MERGE_PARAMS) if patch else None
+        content = content_type if patch else "application/json"
         try:
-            await self._client.request(
-                method,
-                path,
-                body=body,
-                params=_APPLY_PARAMS if patch else None,
-                content_type=_APPLY if patch else "application/json",
-            )
+            await self._client.request(method, path, body=body, params=params, content_type=content)
         except ApiError as error:
             if not (may_be_gone and error.status in {404, 409}):
                 raise

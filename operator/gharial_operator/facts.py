@@ -15,8 +15,31 @@ class NodeFacts:
     labels: dict[str, str]
     ready: bool = True
     cordoned: bool = False
+    #: The pool that our annotation says the node was cordoned for; empty without one.
+    cordon_mark: str = ""
+    #: Whether it was us who set the cordon last, by the API server's own record of who wrote the field.
+    cordon_written_by_us: bool = False
     cpu_cores: float = 0.0
     gpus: int = 0
+    #: Guards a write against changes since this look. Says nothing about the node itself.
+    resource_version: str = field(default="", compare=False)
+
+    @property
+    def cordoned_by_us(self) -> bool:
+        """Whether the cordon is ours to lift."""
+        return self.cordoned and self.cordon_mark != "" and self.cordon_written_by_us
+
+
+@dataclass(frozen=True)
+class PodView:
+    """A pod of a pool's models on one of its nodes. blocked: why a budget does not let it go now; empty if it may."""
+
+    namespace: str
+    name: str
+    uid: str
+    node: str
+    terminating: bool = False
+    blocked: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,6 +52,10 @@ class PoolFacts:
     card_nodes: tuple[AsrCardNode, ...] = ()
     other_pools: tuple[AsrCardPool, ...] = ()
     models: tuple[AsrModel, ...] = ()
+    #: Pods of the pool's models.
+    pods: tuple[PodView, ...] = ()
+    #: AsrCardNodes by name, as the API server holds them.
+    live: dict[str, JsonObject] = field(default_factory=dict)
 
     @property
     def nodes(self) -> tuple[NodeFacts, ...]:

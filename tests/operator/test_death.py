@@ -85,7 +85,7 @@ def without_events(found: dict[str, Any]) -> dict[str, Any]:
 def plain(part: Any) -> Any:
     """Without what an API server makes up: addresses and times."""
     if isinstance(part, dict):
-        made_up = {"lastTransitionTime", "clusterIP", "clusterIPs"}
+        made_up = {"lastTransitionTime", "since", "clusterIP", "clusterIPs"}
         return {key: plain(value) for key, value in part.items() if key not in made_up}
     return [plain(value) for value in part] if isinstance(part, list) else part
 

@@ -105,14 +105,17 @@ def test_nodes_are_flashed_one_at_a_time_and_never_under_streams(api: Api) -> No
     api.request("POST", POOLS, pool())
     for name in ("node-a", "node-b"):
         eventually(lambda name=name: api.get(f"{CARD_NODES}/{name}"))
-    report(api, "node-a", card(bitstream="1.1.0", streams={"capacity": 16, "used": 3}))
     report(api, "node-b", card(bitstream="1.1.0"))
     eventually(lambda: api.get(f"{CARD_NODES}/node-b")["spec"]["flash"] == "Allowed")
-    held = api.get(f"{CARD_NODES}/node-a")["spec"]
-    assert held["flash"] == "Hold"
-    report(api, "node-a", card(bitstream="1.1.0"))
+    assert api.get(f"{NODES}/node-b")["spec"]["unschedulable"]
+    report(api, "node-a", card(bitstream="1.1.0", streams={"capacity": 16, "used": 3}))
     eventually(lambda: "WaitingForBudget" in api.get(f"{CARD_NODES}/node-a")["spec"]["flashReason"])
     report(api, "node-b", card())
+    eventually(lambda: api.get(f"{CARD_NODES}/node-b")["spec"]["rollout"]["state"] == "Done")
+    assert "unschedulable" not in api.get(f"{NODES}/node-b")["spec"]
+    eventually(lambda: api.get(f"{CARD_NODES}/node-a")["spec"]["rollout"]["state"] == "WaitingForStreams")
+    assert api.get(f"{CARD_NODES}/node-a")["spec"]["flash"] == "Hold"
+    report(api, "node-a", card(bitstream="1.1.0"))
     eventually(lambda: api.get(f"{CARD_NODES}/node-a")["spec"]["flash"] == "Allowed")
     assert api.get(f"{CARD_NODES}/node-b")["spec"]["flash"] == "Hold"
 

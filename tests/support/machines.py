@@ -44,5 +44,6 @@ def report(api: Api, node: str, *cards: dict[str, Any], conditions: list[dict[st
         "observedGeneration": live["metadata"]["generation"],
         "cards": list(cards),
         "conditions": conditions or [],
+        "bitstream": {"target": live["spec"].get("bitstream", {}).get("version", "")},
     }
     api.merge(f"{CARD_NODES}/{node}/status", {"status": status})

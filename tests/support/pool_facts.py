@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gharial_api import AsrCardNode, AsrCardPool, AsrModel
-from gharial_operator.facts import NodeFacts
+from gharial_operator.facts import NodeFacts, PodView
 from gharial_operator.policies.rollout import NodeView
 from machines import card
 from manifests import model, pool
@@ -33,16 +33,46 @@ def a_node(name: str = "node-a", **fields: Any) -> NodeFacts:
     return NodeFacts(**{"name": name, "labels": LABELS, "ready": True, "cpu_cores": 4.0, **fields})
 
 
-def a_card_node(name: str, *cards: dict[str, Any], flash: str = "Hold", pool_name: str = "cards") -> AsrCardNode:
-    """A node's object with its agent's report; without cards the agent has not reported."""
+def a_card_node(
+    name: str,
+    *cards: dict[str, Any],
+    flash: str = "Hold",
+    pool_name: str = "cards",
+    target: str = "1.2.0",
+    rollout: dict[str, Any] | None = None,
+) -> AsrCardNode:
+    """A node's object with its agent's report on a target; without cards the agent has not reported."""
     spec = {"poolRef": {"name": pool_name}, "nodeName": name, "driver": "simulated", "flash": flash}
-    status = {"observedGeneration": 1, "cards": list(cards)} if cards else {}
+    spec |= {"rollout": rollout or {}}
+    status = {"observedGeneration": 1, "cards": list(cards), "bitstream": {"target": target}} if cards else {}
     return AsrCardNode.model_validate({"metadata": {"name": name}, "spec": spec, "status": status})
 
 
-def view(name: str, *cards: dict[str, Any], flash: str = "Hold", **node: Any) -> NodeView:
-    """A node together with its object."""
-    return NodeView(a_node(name, **node), a_card_node(name, *cards, flash=flash))
+def view(
+    name: str,
+    *cards: dict[str, Any],
+    flash: str = "Hold",
+    pods: tuple[PodView, ...] = (),
+    rollout: dict[str, Any] | None = None,
+    **node: Any,
+) -> NodeView:
+    """A node together with its object, and the pods on it."""
+    return NodeView(a_node(name, **node), a_card_node(name, *cards, flash=flash, rollout=rollout), pods)
+
+
+#: Fields of a node that the rollout has cordoned.
+OURS = {"cordoned": True, "cordon_mark": "cards", "cordon_written_by_us": True}
+
+
+def a_pod(node: str, name: str = "english-1", **fields: Any) -> PodView:
+    """A server pod."""
+    return PodView("default", name, f"uid-{name}", node, **fields)
+
+
+def stored(state: str, seconds_ago: float = 0.0, **fields: Any) -> dict[str, Any]:
+    """What was stored of a node's way to the pool's bitstream."""
+    since = (NOW - timedelta(seconds=seconds_ago)).isoformat()
+    return {"state": state, "since": since, "goal": "1.2.0 0123456789abcdef", **fields}
 
 
 def old(**fields: Any) -> dict[str, Any]:

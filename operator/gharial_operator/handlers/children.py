@@ -26,9 +26,12 @@ def narrow(settings: kopf.OperatorSettings) -> None:
         settings.watching.label_selectors[kind.group, version, kind.plural] = names.MODEL_LABEL
 
 
-async def child_changed(body: kopf.Body, memo: Waker, **_: Any) -> None:
-    """Wakes the model whose label the object carries."""
+async def child_changed(body: kopf.Body, type: str | None, memo: Waker, **_: Any) -> None:
+    """Wakes the model whose label the object carries; a pod that has gone may be what its pool waits for."""
     meta = body["metadata"]
     model = meta.get("labels", {}).get(names.MODEL_LABEL)
     if model is not None:
         memo.wake(Key(names.MODEL_KIND, model, meta.get("namespace")))
+    pool = meta.get("labels", {}).get(names.POOL_LABEL)
+    if pool is not None and type == "DELETED" and body.get("kind") == POD.kind:
+        memo.wake(Key(names.POOL_KIND, pool))

@@ -8,6 +8,7 @@ from gharial_api import names
 from gharial_operator.kinds import GATEWAY
 from gharial_operator.snapshot.nodes import node_facts
 from gharial_operator.watch import Waker
+from gharial_operator.work_queue import Key
 
 
 def register(registry: kopf.OperatorRegistry) -> None:
@@ -19,8 +20,12 @@ def register(registry: kopf.OperatorRegistry) -> None:
 
 async def node_changed(body: kopf.Body, type: str | None, memo: Waker, **_: Any) -> None:
     """A node that comes, goes, is labelled, cordoned or lost may concern every pool; its heartbeat concerns none."""
-    if memo.changes.differ(body, None if type == "DELETED" else node_facts(dict(body))):
+    node = node_facts(dict(body))
+    if memo.changes.differ(body, None if type == "DELETED" else node):
         memo.wake_kind(names.POOL_KIND)
+        # A pool that has left something on the node may be gone, and then nothing else would wake it.
+        for pool in {node.cordon_mark, node.labels.get(names.POOL_LABEL, "")} - {""}:
+            memo.wake(Key(names.POOL_KIND, pool))
 
 
 async def gateway_changed(body: kopf.Body, type: str | None, memo: Waker, **_: Any) -> None:

@@ -19,6 +19,8 @@ class Stage(Enum):
     WANTS = "wants"
     BUSY = "busy"
     FAILED = "failed"
+    #: Cards that lack the bitstream are dead: nothing can be written to them.
+    BROKEN = "broken"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Decides about a pool: its card nodes with their permissions, its status, and whether it may go."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gharial_api import AsrCardNode
@@ -9,13 +10,14 @@ from gharial_api.node import BUSY_PHASES
 from gharial_api.pool import CardCounts, PoolStatus, StreamCounts
 
 from gharial_operator.facts import PoolFacts
-from gharial_operator.policies.cards import PlacedCard, placed, usable
+from gharial_operator.policies.cards import PlacedCard, broken, placed, usable
 from gharial_operator.policies.claims import Claims, claim_nodes
-from gharial_operator.policies.flashing import Permission, permissions
 from gharial_operator.policies.licences import licences
 from gharial_operator.policies.machines import MANAGED_DRIVERS, machine_cards
 from gharial_operator.policies.pool_verdicts import PoolView, degraded, paused, progressing, ready
-from gharial_operator.policies.rollout import NodeView
+from gharial_operator.policies.rollout import Desired, NodePlan, NodeView, Plan, rollout
+from gharial_operator.policies.rollout.drain import leave
+from gharial_operator.policies.rollout.plan import Action
 from gharial_operator.policies.verdict import conditions
 
 
@@ -23,9 +25,11 @@ from gharial_operator.policies.verdict import conditions
 class PoolDecision:
     """What shall be so."""
 
-    #: Permission of every node that shall have an AsrCardNode.
-    card_nodes: dict[str, Permission]
-    #: AsrCardNodes that must go.
+    #: What becomes of every node that shall have an AsrCardNode.
+    card_nodes: Mapping[str, NodePlan]
+    #: What is to be done about nodes and their pods, in order.
+    actions: tuple[Action, ...]
+    #: AsrCardNodes that must go, after that.
     remove: tuple[AsrCardNode, ...]
     status: PoolStatus
     #: Whether the finalizer stays on the object.
@@ -39,21 +43,23 @@ def decide_pool(facts: PoolFacts) -> PoolDecision:
     claims = claim_nodes(facts)
     mine = [node for node in facts.card_nodes if node.spec.pool_ref.name == facts.pool.metadata.name]
     by_node = {node.metadata.name: node for node in mine}
-    views = [NodeView(node, by_node.get(node.name)) for node in claims.owned]
-    allowed, recheck = permissions(facts.pool, views, facts.now)
+    views = [
+        NodeView(node, by_node.get(node.name), tuple(pod for pod in facts.pods if pod.node == node.name))
+        for node in claims.owned
+    ]
     deleting = facts.pool.metadata.deletion_timestamp is not None
-    if deleting and not facts.models:
-        wanted: dict[str, Permission] = {}
-    else:
-        wanted = allowed if facts.pool.spec.driver in MANAGED_DRIVERS else {}
-    kept = [node for node in mine if node.metadata.name in wanted]
-    view = PoolView(facts, claims, tuple(views), tuple(placed(kept)), allowed, deleting)
+    managed = facts.pool.spec.driver in MANAGED_DRIVERS and not (deleting and not facts.models)
+    plan = rollout(views, Desired.of(facts.pool), facts.now) if managed else Plan({}, ())
+    kept = [node for node in mine if node.metadata.name in plan.nodes]
+    leaving = leave((node for node in facts.cluster_nodes if node.name not in plan.nodes), facts.pool.metadata.name)
+    view = PoolView(facts, claims, tuple(views), tuple(placed(kept)), plan, deleting)
     return PoolDecision(
-        card_nodes=wanted,
-        remove=tuple(node for node in mine if node.metadata.name not in wanted),
+        card_nodes=plan.nodes,
+        actions=(*plan.actions, *leaving),
+        remove=tuple(node for node in mine if node.metadata.name not in plan.nodes),
         status=_status(view, kept, claims),
-        hold=not deleting or bool(facts.models) or bool(mine),
-        recheck=recheck,
+        hold=not deleting or bool(facts.models) or bool(mine) or bool(leaving),
+        recheck=plan.recheck,
     )
 
 
@@ -89,7 +95,7 @@ def _count(view: PoolView) -> CardCounts:
         total=len(cards),
         ready=good,
         flashing=sum(card.phase in BUSY_PHASES for card in cards),
-        quarantined=sum(card.phase == "Quarantined" for card in cards),
+        quarantined=sum(broken(c.card) and view.plan.nodes[c.node].state == "Quarantined" for c in view.cards),
         summary=f"{good}/{len(cards)}",
     )
 

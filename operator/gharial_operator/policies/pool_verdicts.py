@@ -1,18 +1,18 @@
 """The conditions of a pool: ordered checks, each with a sentence."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gharial_api import AsrCardNode
 from gharial_api.conditions import Condition, Reason
 
 from gharial_operator.facts import PoolFacts
-from gharial_operator.policies.cards import PlacedCard, Stage, broken, usable
+from gharial_operator.policies.cards import PlacedCard, broken, usable
 from gharial_operator.policies.claims import Claims
-from gharial_operator.policies.flashing import Permission, breaker_message, breaker_open
 from gharial_operator.policies.licences import licences
 from gharial_operator.policies.machines import MANAGED_DRIVERS, machine_cards
-from gharial_operator.policies.rollout import NodeView, Rollout
+from gharial_operator.policies.rollout import NodeView, Plan
+from gharial_operator.policies.rollout.holds import STANDSTILLS
+from gharial_operator.policies.rollout.standing import MOVING
 from gharial_operator.policies.verdict import Verdict, first, no, yes
 from gharial_operator.policies.words import count, names, selector
 
@@ -25,7 +25,7 @@ class PoolView:
     claims: Claims
     views: tuple[NodeView, ...]
     cards: tuple[PlacedCard, ...]
-    permissions: Mapping[str, Permission]
+    plan: Plan
     deleting: bool
 
     @property
@@ -106,7 +106,7 @@ def _machines(view: PoolView) -> Verdict | None:
 
 
 def _unreported(view: PoolView) -> Verdict | None:
-    silent = [v.name for v in view.views if _rollout(view).stage(v) is Stage.UNREPORTED]
+    silent = [v.name for v in view.views if not v.reported]
     if not silent:
         return None
     return no(
@@ -172,35 +172,33 @@ def _all_well(view: PoolView) -> str:
 
 
 def progressing(view: PoolView) -> Verdict:
-    """Verdict for Progressing: what the next node waits for."""
-    rollout = _rollout(view)
-    open_views = (
-        [v for v in view.views if rollout.target and rollout.stage(v) is not Stage.DONE] if view.managed else []
-    )
-    if not open_views or view.deleting:
+    """Verdict for Progressing: what moves, and what the next node waits for."""
+    target = view.facts.pool.spec.bitstream
+    ahead = [plan for plan in view.plan.nodes.values() if target is not None and plan.state != "Done"]
+    if target is None or not ahead or view.deleting:
         return no(Reason.AS_EXPECTED, "Nothing is under way.")
-    done = len(view.views) - len(open_views)
-    head = f"{done} of {count(len(view.views), 'node')} on bitstream {rollout.target}. "
+    done = len(view.plan.nodes) - len(ahead)
+    head = f"{done} of {count(len(view.plan.nodes), 'node')} on bitstream {target.version}. "
     # What moves comes before what waits; a wait that an admin can end comes before one that ends by itself.
-    chosen = sorted(open_views, key=lambda v: (view.permissions[v.name].flash != "Allowed", v.name))[0]
-    permission = view.permissions[chosen.name]
-    moving = permission.flash == "Allowed"
-    reasons = [view.permissions[v.name] for v in open_views if view.permissions[v.name].message != permission.message]
-    also = f" Also: {reasons[0].message}" if reasons else ""
-    verdict = yes if moving or permission.reason not in _STUCK else no
-    return verdict(permission.reason, f"{head}{permission.message}{also}")
+    ordered = sorted(ahead, key=lambda plan: (plan.state not in MOVING, plan.node))
+    chosen = ordered[0]
+    other = next((plan.message for plan in ordered if plan.message != chosen.message), "")
+    verdict = yes if chosen.state in MOVING or chosen.reason not in _STUCK else no
+    return verdict(chosen.reason, f"{head}{chosen.message}{f' Also: {other}' if other else ''}")
 
-
-#: What keeps cards that still serve from getting their new bitstream until a person mends it.
-_STANDSTILLS = frozenset({Reason.CHECKSUM_MISMATCH, Reason.BITSTREAM_UNAVAILABLE, Reason.LICENCE_VERSION_EXCEEDED})
 
 #: Waits that only a person can end.
 _STUCK = frozenset(
     {
         Reason.PAUSED_BY_ADMIN,
         Reason.CIRCUIT_BREAKER_OPEN,
+        Reason.CANARY_FAILED,
         Reason.FLASH_FAILED,
+        Reason.ROLLED_BACK,
+        Reason.CARD_UNHEALTHY,
+        Reason.DRAIN_TIMED_OUT,
         Reason.NODE_CORDONED_BY_ADMIN,
+        Reason.NODE_UNCORDONED_BY_ADMIN,
         Reason.NODE_NOT_READY,
         Reason.AGENT_NOT_REPORTING,
     }
@@ -222,7 +220,7 @@ def degraded(view: PoolView) -> Verdict:
         )
     for node_view in view.views:
         trouble = _own_trouble(node_view)
-        if trouble is not None and trouble.reason in _STANDSTILLS:
+        if trouble is not None and trouble.reason in STANDSTILLS:
             return yes(Reason.named(trouble.reason) or Reason.WAITING_FOR_CARDS, f"{node_view.name}: {trouble.message}")
     away = [v.name for v in view.views if not v.node.ready]
     if away:
@@ -237,14 +235,9 @@ def paused(view: PoolView) -> Verdict:
     pool = view.facts.pool
     if pool.spec.upgrade_policy.paused:
         return yes(Reason.PAUSED_BY_ADMIN, "spec.upgradePolicy.paused is true; set it to false to go on.")
-    bad = breaker_open(pool, view.views, view.facts.now)
-    if bad:
-        return yes(Reason.CIRCUIT_BREAKER_OPEN, breaker_message(pool, bad, len(view.views)))
+    if view.plan.breaker:
+        return yes(Reason.CIRCUIT_BREAKER_OPEN, view.plan.breaker)
     return no(Reason.AS_EXPECTED, "Bitstreams may be changed.")
-
-
-def _rollout(view: PoolView) -> Rollout:
-    return Rollout(view.facts.pool, view.views, view.facts.now)
 
 
 def _card_nodes(view: PoolView) -> list[AsrCardNode]:

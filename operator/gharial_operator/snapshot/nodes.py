@@ -1,6 +1,8 @@
 """Kubernetes nodes as facts."""
 
+from gharial_api import names
 from gharial_api.base import JsonObject
+from gharial_api.rollout import CORDON_ANNOTATION
 
 from gharial_operator.facts import NodeFacts
 from gharial_operator.quantity import parse_quantity
@@ -15,6 +17,13 @@ def node_facts(node: JsonObject) -> NodeFacts:
         labels=meta.get("labels", {}),
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])),
         cordoned=bool(node.get("spec", {}).get("unschedulable", False)),
+        cordon_mark=meta.get("annotations", {}).get(CORDON_ANNOTATION, ""),
+        cordon_written_by_us=any(
+            entry.get("manager") == names.OPERATOR_MANAGER
+            and "f:unschedulable" in entry.get("fieldsV1", {}).get("f:spec", {})
+            for entry in meta.get("managedFields", [])
+        ),
+        resource_version=meta.get("resourceVersion", ""),
         cpu_cores=float(parse_quantity(allocatable.get("cpu", "0"))),
         gpus=int(parse_quantity(allocatable.get("nvidia.com/gpu", "0"))),
     )

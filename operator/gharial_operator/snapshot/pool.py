@@ -3,13 +3,15 @@
 import asyncio
 from datetime import UTC, datetime
 
-from gharial_api import AsrCardNode, AsrCardPool, AsrModel
+from gharial_api import AsrCardNode, AsrCardPool, AsrModel, names
 from gharial_api.base import JsonObject
 
 from gharial_operator import kinds
 from gharial_operator.api_client import ApiClient
-from gharial_operator.facts import PoolFacts
+from gharial_operator.facts import PodView, PoolFacts
+from gharial_operator.policies.machines import MANAGED_DRIVERS
 from gharial_operator.snapshot.nodes import node_facts
+from gharial_operator.snapshot.pods import pod_facts
 
 
 async def gather_pool(client: ApiClient, live: JsonObject) -> PoolFacts:
@@ -27,4 +29,33 @@ async def gather_pool(client: ApiClient, live: JsonObject) -> PoolFacts:
         card_nodes=tuple(AsrCardNode.model_validate(item) for item in card_nodes),
         other_pools=tuple(others),
         models=tuple(users),
+        pods=await _pods(client, pool) if pool.spec.driver in MANAGED_DRIVERS else (),
+        live={item["metadata"]["name"]: item for item in card_nodes},
     )
+
+
+async def _pods(client: ApiClient, pool: AsrCardPool) -> tuple[PodView, ...]:
+    """Pods of the pool's models that have a node, with what their disruption budgets say."""
+    selector = f"{names.POOL_LABEL}={pool.metadata.name},{names.MODEL_LABEL}"
+    pods, budgets = await asyncio.gather(
+        client.list(kinds.POD, selector=selector), client.list(kinds.DISRUPTION_BUDGET, selector=selector)
+    )
+    by_model = {(item["metadata"]["namespace"], item["metadata"]["name"]): item for item in budgets}
+    return tuple(_pod(pod, by_model) for pod in pods if pod["spec"].get("nodeName"))
+
+
+def _pod(pod: JsonObject, budgets: dict[tuple[str, str], JsonObject]) -> PodView:
+    meta, facts = pod["metadata"], pod_facts(pod)
+    budget = budgets.get((meta["namespace"], meta["labels"][names.MODEL_LABEL]))
+    # A pod that is not ready may go whatever its budget says.
+    blocked = _blocked(budget) if budget and facts.ready and not facts.terminating else ""
+    return PodView(meta["namespace"], meta["name"], meta["uid"], pod["spec"]["nodeName"], facts.terminating, blocked)
+
+
+def _blocked(budget: JsonObject) -> str:
+    status = budget.get("status", {})
+    if status.get("disruptionsAllowed", 0) > 0:
+        return ""
+    meta, healthy, wanted = budget["metadata"], status.get("currentHealthy", 0), status.get("expectedPods", 0)
+    name = f"{meta['namespace']}/{meta['name']}"
+    return f"PodDisruptionBudget {name} lets no pod go while {healthy} of {wanted} are healthy."

@@ -5,22 +5,23 @@ from gharial_api.base import JsonObject, NamedRef
 from gharial_api.node import NodeSpec
 
 from gharial_operator.kinds import CARD_NODE
-from gharial_operator.policies.flashing import Permission
+from gharial_operator.policies.rollout import NodePlan
 
 
-def build_card_node(pool: AsrCardPool, node: str, permission: Permission) -> JsonObject:
+def build_card_node(pool: AsrCardPool, plan: NodePlan) -> JsonObject:
     """What the node's agent shall do; the agent alone writes the status."""
     spec = NodeSpec(
         pool_ref=NamedRef(name=pool.metadata.name),
-        node_name=node,
+        node_name=plan.node,
         driver=pool.spec.driver,
         card_selector=pool.spec.card_selector,
-        bitstream=pool.spec.bitstream,
+        bitstream=plan.bitstream,
         licences=pool.spec.licences,
-        flash=permission.flash,
-        flash_reason=f"{permission.reason}: {permission.message}"[:512],
+        flash=plan.flash,
+        flash_reason=f"{plan.reason}: {plan.message}"[:512],
+        rollout=plan.record,
     )
-    head = CARD_NODE.head(node)
+    head = CARD_NODE.head(plan.node)
     head["metadata"] |= {
         "labels": {names.POOL_LABEL: pool.metadata.name, names.MANAGED_BY_LABEL: names.OPERATOR_MANAGER},
         "ownerReferences": [
