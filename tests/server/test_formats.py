@@ -5,7 +5,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from encoded import encode, speechlike
+from gharial_server.bench.encoding import encode, speechlike
 from websockets.exceptions import ConnectionClosed
 
 SECONDS = 1.5

@@ -13,13 +13,13 @@ import numpy as np
 import openai
 import pytest
 import soundfile
-from encoded import encode, speechlike
 from gharial_asr.audio import read_audio
 from gharial_asr.compilation import load_model
 from gharial_asr.endpointing import EndpointSettings
 from gharial_asr.offline import transcribe
 from gharial_asr.recognition import Recognition
 from gharial_asr.runner import LocalRunner
+from gharial_server.bench.encoding import encode, speechlike
 
 STARTER = Path(__file__).parents[2] / "models/starter"
 SPOKEN = STARTER / "samples/digits-jackson-004.flac"

@@ -1,6 +1,7 @@
 """`gharial bench engine`: how many live streams the engine carries here, how soon it answers, what it costs.
 `gharial bench peers`: what other recognisers cost on the same audio. `gharial bench soak`: whether hours of audio leave
-a trace. `gharial bench steps`: how long one step takes without the engine."""
+a trace. `gharial bench steps`: how long one step takes without the engine. `gharial bench formats`: what decoding a
+stream's audio costs."""
 
 import argparse
 import json
@@ -42,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     peers = what.add_parser("peers", help="the same network in onnxruntime, and pocketsphinx, on the same audio")
     _add_common(peers)
     peers.add_argument("--streams", type=int, default=32, metavar="N", help="streams in a batch (%(default)s)")
+    formats = what.add_parser("formats", help="what each audio format of a stream costs, and how long it holds back")
+    formats.add_argument("--seconds", type=float, default=20.0, help="of audio, for each (%(default)s)")
+    formats.add_argument("--json", action="store_true", help="one JSON object")
     soak = what.add_parser("soak", help="hours of audio through one engine: memory, drift, and equal answers")
     soak.add_argument("--arch", default="starter", metavar="MODEL", help="starter, or a model's file (%(default)s)")
     soak.add_argument("--hours", type=float, default=10.0, help="of audio, for each stream (%(default)s)")
@@ -73,6 +77,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures and prints."""
+    if arguments.what == "formats":
+        return _formats(arguments.seconds, arguments.json)
     import torch
 
     torch.set_num_threads(arguments.threads)
@@ -109,6 +115,15 @@ def _engine(settings: BenchSettings, searching: bool, as_json: bool) -> int:
 
     result = search(settings, tell) if searching else run_bench(settings)
     print(json.dumps(asdict(result)) if as_json else engine_text(result))
+    return 0
+
+
+def _formats(seconds: float, as_json: bool) -> int:
+    from gharial_server.bench.formats import measure_formats
+    from gharial_server.bench.text import formats_text
+
+    costs = measure_formats(seconds)
+    print(json.dumps({"formats": [asdict(cost) for cost in costs]}) if as_json else formats_text(costs))
     return 0
 
 

@@ -6,6 +6,9 @@ from gharial_server.bench.machine import Machine
 from gharial_server.bench.measure import BenchResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gharial_server.bench.formats import FormatCost
     from gharial_server.bench.peers.compare import Comparison
     from gharial_server.bench.profiling import Profile
     from gharial_server.bench.soak import SoakResult
@@ -36,6 +39,17 @@ def engine_text(result: BenchResult) -> str:
             _machine(result.machine),
         )
     )
+
+
+def formats_text(costs: "Sequence[FormatCost]") -> str:
+    """What `gharial bench formats` found, as a table."""
+    lines = [f"{'':50}{'CPU ms per s':>14}{'held, ms':>10}{'bytes/s':>9}"]
+    lines += [
+        f"{cost.content_type:50}{cost.cpu_ms_per_audio_second:14.3f}"
+        f"{'' if cost.held_ms is None else cost.held_ms:>10}{cost.bytes_per_second:9}"
+        for cost in costs
+    ]
+    return "\n".join(lines)
 
 
 def peers_text(result: "Comparison") -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 from gharial_wire.audio import SAMPLE_BYTES, SAMPLE_RATE
 
 # A piece of work ends when it has read or made so much; one packet more may come with it.
-PIECE_BYTES = 4096
+PIECE_BYTES = 16384
 PIECE_SECONDS = 1.0
 
 

@@ -37,8 +37,9 @@ def _s16le(data: bytes) -> Floats:
 
 def _f32le(data: bytes) -> Floats:
     """What is no number counts as silence, what is beyond full scale as full scale."""
-    samples: Floats = np.nan_to_num(np.frombuffer(data, "<f4").astype(np.float32), nan=0.0)
-    return np.clip(samples, -1.0, 1.0)
+    samples = np.frombuffer(data, "<f4").astype(np.float32).clip(-1.0, 1.0)
+    samples[np.isnan(samples)] = 0.0
+    return samples
 
 
 def _mulaw_values() -> NDArray[np.float32]:

@@ -66,6 +66,15 @@ def test_a_search_says_zero_where_not_one_stream_is_carried() -> None:
     assert most_carried(8, lambda streams: False) == 0
 
 
+def test_every_format_of_a_stream_has_a_price(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "formats", "--seconds", "3", "--json"]) == 0
+    costs = {cost["content_type"]: cost for cost in json.loads(capsys.readouterr().out)["formats"]}
+    assert len(costs) == 9
+    plain = costs["audio/x-raw;format=S16LE;channels=1;rate=16000"]
+    assert (plain["held_ms"], plain["bytes_per_second"]) == (0.0, 32000)
+    assert all(plain["cpu_ms_per_audio_second"] < cost["cpu_ms_per_audio_second"] for cost in list(costs.values())[1:])
+
+
 def test_no_streams_is_an_error_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "engine", "--streams", "0"]) == 1
     assert "--streams, --threads and --seconds must be positive" in capsys.readouterr().err

@@ -24,6 +24,7 @@ def encode(
     options = {"page_duration": str(page_us)} if container == "ogg" else {}
     with av.open(into, "w", format=container, options=options) as output:
         stream = output.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(stream, av.AudioStream)
         context = stream.codec_context
         context.open()
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(x_CN), format="fltp", layout=layout)
