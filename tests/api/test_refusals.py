@@ -14,7 +14,17 @@ DRY = "?dryRun=All&fieldValidation=Strict"
 URL = "https://example.com/card.bit"
 TWO_SOURCES = {"version": "1.2.0", "url": URL, "configMap": {"name": "a", "key": "b"}, "sha256": SHA}
 
+WINDOW = {"start": "02:00", "durationMinutes": 60}
+
 BAD_POOLS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "a maintenance window in a time zone that nobody knows": (
+        pool(upgradePolicy={"maintenanceWindows": [{**WINDOW, "timeZone": "Europe/Atlantis"}]}),
+        ("spec.upgradePolicy.maintenanceWindows[0].timeZone", "unknown time zone Europe/Atlantis"),
+    ),
+    "a maintenance window that opens at no time of day": (
+        pool(upgradePolicy={"maintenanceWindows": [{**WINDOW, "start": "24:00"}]}),
+        ("spec.upgradePolicy.maintenanceWindows[0].start", "a time of day, such as 02:30"),
+    ),
     "bitstream from two places": (
         pool(bitstream=TWO_SOURCES),
         ("spec.bitstream", "exactly one source", "set either url or configMap"),

@@ -23,8 +23,12 @@ def test_a_bare_object_gets_every_nested_default(api: Api) -> None:
         "paused": True,
         "maxUnavailable": 1,
         "minAvailableStreams": 0,
+        "drain": {"timeoutSeconds": 3600, "onTimeout": "Wait"},
+        "maintenanceWindows": [],
         "retries": 3,
         "backoffSeconds": 60,
+        "rollbackOnFailure": False,
+        "reset": "",
     }
 
 
