@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     streams.add_argument("--recording-seconds", type=float, default=d.recording_seconds, metavar="S",
                          help="the longest recording that is decoded (%(default)s s)")  # fmt: skip
     streams.add_argument("--fleet-url", metavar="URL", help="the operator's /fleet, for the page to show")
+    streams.add_argument("--traces", metavar="URL", help="an OTLP collector over HTTP, such as http://localhost:4318")
     streams.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--debug", action="store_true", help="show a traceback with an error")
 

@@ -9,8 +9,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from gharial_server.admission import Load
+from gharial_server.engine.interface import ModelInfo
+from gharial_server.journey import Journey, Outcome
 from gharial_server.totals import LATENCY_BUCKETS, StepTotals
 
+_WORD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+# Tenants that have a label of their own; those that come later share one.
+MAX_TENANTS = 100
+OTHERS = "others"
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
@@ -59,6 +65,27 @@ class Metrics:
         self.batch = Histogram(
             "gharial_batch_size", "Streams that shared one step.", buckets=_BATCH_BUCKETS, registry=self.registry
         )
+        self._backlog = Gauge(
+            "gharial_backlog_seconds", "Audio of all streams that waits for the engine.", registry=self.registry
+        )
+        self._first_word = self._word_histogram("first", "From a stream's first audio to its first answer with text.")
+        self._last_word = self._word_histogram("last", "From the client's end of audio to the closing answer.")
+        self._model = Gauge(
+            "gharial_model_info",
+            "1 for the model that is served.",
+            ["model", "version", "language", "backend", "digest"],
+            registry=self.registry,
+        )
+        self._tenants: set[str] = set()
+        self._tenant_active = Gauge(
+            "gharial_tenant_streams_active", "Streams open now.", ["tenant"], registry=self.registry
+        )
+        self._tenant_streams = Counter(
+            "gharial_tenant_streams_total", "Streams opened.", ["tenant"], registry=self.registry
+        )
+        self._tenant_audio = Counter(
+            "gharial_tenant_audio_seconds_total", "Seconds of audio received.", ["tenant"], registry=self.registry
+        )
         self.audio = Counter("gharial_audio_seconds_total", "Seconds of audio decoded.", registry=self.registry)
 
     def observe_step(self, step: StepTotals) -> None:
@@ -67,13 +94,49 @@ class Metrics:
         self.audio.inc(step.audio_seconds)
         self._latency.add(step)
 
+    def name_model(self, model: ModelInfo) -> None:
+        """This model is served from now on."""
+        self._model.clear()
+        self._model.labels(model.name, model.version, model.language, model.backend, model.digest).set(1)
+
+    def count(self, tenant: str, change: int) -> None:
+        """A tenant has one stream more (1) or less (-1)."""
+        label = self._label(tenant)
+        self._tenant_active.labels(label).inc(change)
+        if change > 0:
+            self._tenant_streams.labels(label).inc()
+
+    def hear(self, tenant: str, seconds: float) -> None:
+        """Audio of a tenant's stream has come; without tenants it is counted by the engine alone."""
+        if tenant:
+            self._tenant_audio.labels(self._label(tenant)).inc(seconds)
+
+    def end(self, journey: Journey, outcome: Outcome) -> None:
+        """A stream has ended."""
+        self.closed.labels(str(outcome.code)).inc()
+        if journey.first_word_seconds is not None:
+            self._first_word.observe(journey.first_word_seconds)
+        if journey.last_word_seconds is not None:
+            self._last_word.observe(journey.last_word_seconds)
+
+    def _label(self, tenant: str) -> str:
+        """Bounded, whatever keys come and go."""
+        if tenant not in self._tenants and len(self._tenants) >= MAX_TENANTS:
+            return OTHERS
+        self._tenants.add(tenant)
+        return tenant
+
+    def _word_histogram(self, which: str, meaning: str) -> Histogram:
+        return Histogram(f"gharial_{which}_word_seconds", meaning, buckets=_WORD_BUCKETS, registry=self.registry)
+
     def _count_answers(self) -> None:
         self._answers.labels("final").inc(self.finals)
         self._answers.labels("partial").inc(self.partials)
         self.finals = self.partials = 0
 
-    def text(self, load: Load, ready: bool) -> bytes:
+    def text(self, load: Load, ready: bool, backlog_seconds: float) -> bytes:
         """The exposition, with the gauges brought up to date."""
+        self._backlog.set(backlog_seconds)
         self.active.set(load.active)
         self.capacity.set(load.capacity)
         self.ready.set(ready)

@@ -71,6 +71,8 @@ async def running(settings: Settings, ports: Ports, connect: Connect) -> AsyncIt
         await asyncio.wait(serving)
         if service.engine is not None:
             service.engine.stop()
+        if service.traces is not None:
+            await asyncio.to_thread(service.traces.close)
         await asyncio.gather(failure, keeping, return_exceptions=True)
 
 

@@ -15,9 +15,11 @@ from gharial_wire.request import StreamRequest
 
 from gharial_server.admission import Load, Phase, Refusal, refuse, unready
 from gharial_server.engine.interface import Engine, EngineFullError, EngineStoppedError, Event, Stream
+from gharial_server.journey import Journey, Outcome
 from gharial_server.metrics import Metrics
 from gharial_server.settings import Settings
 from gharial_server.tenants import Tenant, Tenants
+from gharial_server.tracing import open_traces
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Service:
         self.settings = settings
         self.metrics = metrics
         self.tenants = None if settings.tenants is None else Tenants(settings.tenants, settings.tenant_streams)
+        self.traces = None if settings.traces is None else open_traces(settings.traces, settings.identity)
         self.engine: Engine | None = None
         self.stream_port = settings.port  # as opened, where the settings leave it to the system
         self.emptied = asyncio.Event()
@@ -49,6 +52,7 @@ class Service:
         self._draining = False
         self._open: set[OpenStream] = set()
         self._fed: dict[int, OpenStream] = {}
+        self._streams: dict[int, Stream] = {}
 
     @property
     def phase(self) -> Phase:
@@ -72,6 +76,7 @@ class Service:
     def serve(self, engine: Engine) -> None:
         """An engine is there with its model loaded: streams may come."""
         self.engine = engine
+        self.metrics.name_model(engine.model)
         log.info("ready", extra={"capacity": engine.capacity, "digest": engine.model.digest})
 
     def drain(self) -> None:
@@ -108,20 +113,34 @@ class Service:
         assert verdict is not None
         return verdict
 
+    @property
+    def backlog_seconds(self) -> float:
+        """Audio of all streams that waits for the engine."""
+        return sum(max(0.0, stream.backlog_seconds) for stream in self._streams.values())
+
     def count(self, tenant: Tenant | None, change: int) -> None:
         """A tenant has one stream more (1) or less (-1)."""
         if self.tenants is not None and tenant is not None:
             self.tenants.count(tenant, change)
+            self.metrics.count(tenant.name, change)
+
+    def tell(self, journey: Journey, outcome: Outcome) -> None:
+        """A stream has ended: counts it, and traces it where traces are wanted."""
+        self.metrics.end(journey, outcome)
+        if self.traces is not None:
+            self.traces.tell(journey, outcome)
 
     def attach(self, stream: Stream, session: OpenStream) -> None:
         """From now on the session gets the stream's events, and `emptied` waits for it."""
         self._fed[stream.id] = session
+        self._streams[stream.id] = stream
         self._open.add(session)
         self.emptied.clear()
 
     def release(self, stream: Stream) -> None:
         """Gives the place in the engine back; harmless when it is free already."""
         if self._fed.pop(stream.id, None) is not None:
+            del self._streams[stream.id]
             stream.close()
 
     def forget(self, session: OpenStream) -> None:

@@ -38,6 +38,7 @@ class Settings:
     tenants: Path | None = None
     tenant_streams: int | None = None
     fleet_url: str | None = None
+    traces: str | None = None
     drain_timeout: float = 3600.0
     idle_timeout: float = 60.0
     write_timeout: float = 20.0
@@ -62,6 +63,8 @@ class Settings:
             raise ValueError("--tenant-streams needs --tenants and a number of at least 1")
         if self.transcriptions < 1 or self.upload_mib < 1 or self.recording_seconds <= 0:
             raise ValueError("--transcriptions and --upload-mib are at least 1, --recording-seconds more than 0")
+        if self.traces is not None and not self.traces.startswith(("http://", "https://")):
+            raise ValueError(f"--traces is {self.traces!r}; give an OTLP collector such as http://localhost:4318")
         if self.fleet_url is not None and not self.fleet_url.startswith(("http://", "https://")):
             raise ValueError(f"--fleet-url is {self.fleet_url!r}; give one such as http://localhost:8081/fleet")
         if self.sha256 is not None and not _is_sha256(self.sha256):

@@ -32,7 +32,7 @@ def operations(service: Service) -> FastAPI:
 
     @app.get("/metrics", response_class=PlainTextResponse, summary="Prometheus metrics")
     async def metrics() -> Response:
-        body = service.metrics.text(service.load, service.unready is None)
+        body = service.metrics.text(service.load, service.unready is None, service.backlog_seconds)
         return Response(body, media_type=CONTENT_TYPE_LATEST)
 
     @app.post("/drain", summary="Refuse new streams; live ones go on")

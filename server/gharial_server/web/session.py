@@ -15,6 +15,7 @@ from gharial_wire.formats.decoders import feed_of
 from gharial_wire.stream import END, EndOfAudio, ServerStream
 
 from gharial_server.engine.interface import Answer, Event, Stream
+from gharial_server.journey import Journey, Outcome
 from gharial_server.service import Service
 from gharial_server.web.handshake import Wanted
 
@@ -49,17 +50,19 @@ class Outlet(Protocol):
 class Session:
     """Feeds a stream's messages to the engine and its answers to the socket."""
 
-    def __init__(self, name: str, wanted: Wanted, stream: Stream, outlet: Outlet, service: Service) -> None:
-        self.name = name
+    def __init__(self, journey: Journey, wanted: Wanted, stream: Stream, outlet: Outlet, service: Service) -> None:
+        self.name = journey.name
+        self._journey = journey
         self._protocol = ServerStream(wanted.request, feed_of(wanted.request.audio))
         self._stream = stream
         self._outlet = outlet
         self._service = service
-        self._began = time.monotonic()
+        self._began = journey.opened_at = time.monotonic()
         self._clogged_since: float | None = None
         self._answers = 0
         self._samples = 0
-        self._look_at = SAMPLE_RATE
+        self._look_at = 1
+        self._billed = 0
         self._decoding = False
         self._is_reading = True
         self._has_heard = False
@@ -89,6 +92,10 @@ class Session:
             words = [words for _, _, words in readings] if protocol.tells_words else None
             alternatives = [(transcript, confidence) for transcript, confidence, _ in readings]
             text = protocol.answer(start, end, is_provisional, alternatives, closing, endpoint, words)
+            if alternatives[0][0]:
+                self._journey.says(start, end, is_provisional)
+            if closing:
+                self._journey.answered_at = time.monotonic()
             if text is not None:
                 self._answers += 1
                 if is_provisional:
@@ -120,6 +127,7 @@ class Session:
     def check(self, now: float) -> None:
         """Looks, now and then, after a client that reads nothing (dropped) or sends nothing (closed)."""
         settings = self._service.settings
+        self._bill()
         if self._has_heard:
             self._has_heard, self._heard_at = False, now
         if self._clogged_since is not None and now - self._clogged_since > settings.write_timeout:
@@ -137,7 +145,10 @@ class Session:
         self._service.release(self._stream)
         self._service.forget(self)
         self._service.count(self._tenant, -1)
-        self._service.metrics.closed.labels(str(code)).inc()
+        self._bill()
+        self._journey.closed_at = time.monotonic()
+        seconds = round(self._samples / SAMPLE_RATE, 2)
+        self._service.tell(self._journey, Outcome(code, reason, seconds, self._answers))
         log.info(
             "stream closed",
             extra={
@@ -145,20 +156,27 @@ class Session:
                 "code": code,
                 "reason": reason,
                 "tenant": self._tenant.name if self._tenant else "",
-                "audio_seconds": round(self._samples / SAMPLE_RATE, 2),
+                "audio_seconds": seconds,
                 "seconds": round(time.monotonic() - self._began, 2),
                 "answers": self._answers,
             },
         )
 
+    def _bill(self) -> None:
+        """Counts the audio that came since the last time."""
+        new, self._billed = self._samples - self._billed, self._samples
+        self._service.metrics.hear(self._journey.tenant, new / SAMPLE_RATE)
+
     def _pass_on(self, samples: bytes | EndOfAudio) -> None:
         if samples is END:
+            self._journey.audio_ended_at = time.monotonic()
             self._stream.finish()
         elif samples:
             self._samples += len(samples) // SAMPLE_BYTES
             self._stream.push(samples)
             if self._samples >= self._look_at:  # once for many messages
                 self._look_at = self._samples + SAMPLE_RATE
+                self._journey.hears()
                 self._balance()
 
     def _decode_on(self) -> None:

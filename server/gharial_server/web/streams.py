@@ -7,6 +7,7 @@ thousands of messages a second.
 import asyncio
 import logging
 import socket
+import time
 import uuid
 
 from gharial_wire.closing import FAILED, RESTARTING, TOO_LARGE, Close
@@ -22,6 +23,7 @@ from picows import (
 )
 
 from gharial_server.admission import Refusal
+from gharial_server.journey import Journey
 from gharial_server.ports import BACKLOG
 from gharial_server.service import Service
 from gharial_server.web.handshake import Wanted, acceptance, judge, mend_connection_header, refusal
@@ -44,9 +46,9 @@ CLOSE_SECONDS = 3.0
 class StreamConnection(WSListener):
     """One WebSocket; its session's way in and out."""
 
-    def __init__(self, endpoint: "StreamEndpoint", name: str, wanted: Wanted) -> None:
+    def __init__(self, endpoint: "StreamEndpoint", journey: Journey, wanted: Wanted) -> None:
         self._endpoint = endpoint
-        self._name = name
+        self._journey = journey
         self._wanted = wanted
         self._session: Session | None = None
         self._transport: WSTransport | None = None
@@ -67,7 +69,7 @@ class StreamConnection(WSListener):
         if isinstance(admitted, Refusal):
             self.close(FAILED)
         else:
-            self._session = Session(self._name, self._wanted, admitted, self, service)
+            self._session = Session(self._journey, self._wanted, admitted, self, service)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
@@ -177,13 +179,17 @@ class StreamEndpoint:
             self._gone.clear()
 
     def _answer(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        asked_at = time.monotonic()
         verdict = judge(self.service, request)
         if isinstance(verdict, Refusal):
             self.service.metrics.refusals.labels(verdict.reason).inc()
             return refusal(verdict)
         mend_connection_header(request)
         name = uuid.uuid4().hex[:16]
-        return WSUpgradeResponseWithListener(acceptance(request, name), StreamConnection(self, name, verdict))
+        tenant = verdict.tenant.name if verdict.tenant else ""
+        traced = {key: request.headers[key] for key in ("traceparent", "tracestate") if key in request.headers}
+        journey = Journey(name, tenant, traced, asked_at)
+        return WSUpgradeResponseWithListener(acceptance(request, name), StreamConnection(self, journey, verdict))
 
 
 def _how_it_ended(transport: WSTransport) -> tuple[int, str]:

@@ -132,6 +132,8 @@ class Transcriber:
         await stack.enter_async_context(self._places.turn())
         await stack.enter_async_context(self._counted(tenant))
         await stack.enter_async_context(running)
+        if tenant is not None:
+            stack.callback(lambda: self._service.metrics.hear(tenant.name, running.seconds))
         if not wanted.is_streamed:
             return await running.whole()
         await running.first()
@@ -200,11 +202,16 @@ class Running:
         except ApiError as error:
             yield answers.failed(error.body)
 
+    @property
+    def seconds(self) -> float:
+        """Audio that was decoded so far."""
+        return self._bytes / SAMPLE_BYTES / SAMPLE_RATE
+
     def _said(self) -> Transcription:
         return Transcription(
             joined([final.text for final in self._finals]),
             tuple(word for final in self._finals for word in final.words),
-            self._bytes / SAMPLE_BYTES / SAMPLE_RATE,
+            self.seconds,
             self._service.settings.identity.language,
         )
 
