@@ -3,6 +3,7 @@
 import tarfile
 
 import pytest
+from gharial_asr.inference.native.build import library
 from gharial_cluster.images import BuiltImage, build
 
 pytestmark = pytest.mark.timeout(1800)
@@ -26,4 +27,6 @@ def test_no_gpu_library_weighs_anything_and_no_test_tool_is_there(server: BuiltI
     stubs = [size for name, size in sizes.items() if "/libcublas" in name or "/libnccl" in name]
     assert all(size < MEGABYTE for size in stubs)
     assert "opt/gharial/src/server/gharial_server/__init__.py" in sizes
+    assert f"opt/gharial/src/server/gharial_asr/inference/native/{library().name}" in sizes
+    assert not any("ziglang" in name for name in sizes)
     assert not any("gharial_operator" in name or "gharial_training" in name for name in sizes)
