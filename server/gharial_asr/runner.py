@@ -134,6 +134,7 @@ class LocalRunner:
         self.states.open(slot, generation)
         self.decoder.open(slot)
 
+    @torch.inference_mode()
     def free(self, slot: int) -> None:
         self.states.close(slot)
         self.booster.assign(slot, None)

@@ -157,10 +157,10 @@ def test_beam_search_has_the_processors_hypotheses_in_every_frame(slots: int) ->
 
 
 def test_beam_search_hears_real_digits_as_the_processor_does() -> None:
-    model = load_model(STARTER / "starter.gharial", "int8")
+    model = load_model(STARTER / "starter.gharial", "float32")
     recordings = [read_audio(STARTER / f"samples/digits-jackson-00{number}.flac") for number in (0, 1)]
     expected = dict(transcribe(LocalRunner(model, 2, BEAM), model, recordings))
-    for number, found in transcribe(DeviceModel(model, HERE, "int8", BEAM).with_slots(2), model, recordings):
+    for number, found in transcribe(DeviceModel(model, HERE, "float32", BEAM).with_slots(2), model, recordings):
         assert found.tokens
         assert (found.tokens, found.frames) == (expected[number].tokens, expected[number].frames)
         assert len(found.nbest) == len(expected[number].nbest)

@@ -22,7 +22,6 @@ from gharial_asr.device.runner import DeviceModel
 from gharial_asr.device.states import DeviceStates
 from gharial_asr.device.step import Step
 from gharial_asr.endpointing import EndpointSettings
-from gharial_asr.inference import network
 from gharial_asr.inference.eos_logits import EosLogits
 from gharial_asr.precision import PRECISIONS, Precision
 from gharial_server.bench.subject import SpeakingNetwork
@@ -54,12 +53,6 @@ class Recorder(TorchDispatchMode):
         return made
 
 
-@pytest.fixture(autouse=True)
-def one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pretended tensors cannot be made by several threads at once."""
-    monkeypatch.setattr(network, "PACKERS", 1)
-
-
 @contextmanager
 def pretended_gpu() -> Iterator[None]:
     with FakeTensorMode(allow_non_fake_inputs=True), torch.inference_mode():
@@ -79,16 +72,22 @@ def tiny() -> Arithmetic:
 
 
 @pytest.mark.parametrize(
-    ("precision", "told"), [*((each, GREEDY) for each in PRECISIONS), ("bf16", BEAM), ("int8", FUZZY)]
+    ("precision", "told", "boosted"),
+    [
+        *((each, GREEDY, False) for each in PRECISIONS),
+        ("bf16", GREEDY, True),
+        ("bf16", BEAM, True),
+        ("int8", FUZZY, False),
+    ],
 )
 def test_a_step_never_asks_the_device_and_uses_nothing_that_is_not_on_it(
-    precision: Precision, told: DecoderSettings
+    precision: Precision, told: DecoderSettings, boosted: bool
 ) -> None:
     with pretended_gpu():
         step = step_of(DeviceModel(tiny(), GPU, precision, told), 8)
         with Recorder() as recorder:
-            step.first()
-            step.more()
+            step.first(boosted)
+            step.more(boosted)
     assert recorder.devices == {GPU}
     assert len(recorder.kernels) > 300
     product = {"bf16": "aten.mm.dtype", "int8": "aten._int_mm.default", "float32": "aten.linear.default"}[precision]
@@ -120,9 +119,17 @@ def test_the_pretended_gpu_refuses_to_be_asked() -> None:
         bool(torch.zeros(3, device=GPU).sum() > 0)
 
 
-@pytest.mark.parametrize(("precision", "told"), [*((each, GREEDY) for each in PRECISIONS), ("bf16", BEAM)])
+@pytest.mark.parametrize(
+    ("precision", "told", "boosted"),
+    [
+        *((each, GREEDY, False) for each in PRECISIONS),
+        ("bf16", BEAM, False),
+        ("bf16", GREEDY, True),
+        ("bf16", BEAM, True),
+    ],
+)
 def test_the_kernels_are_the_same_whatever_is_said_and_however_many_streams_there_are(
-    precision: Precision, told: DecoderSettings
+    precision: Precision, told: DecoderSettings, boosted: bool
 ) -> None:
     model = DeviceModel(tiny(), torch.device("cpu"), precision, told)
     recorded = []
@@ -131,9 +138,9 @@ def test_the_kernels_are_the_same_whatever_is_said_and_however_many_streams_ther
         program = Program(step, spare=40)
         for rows, loudness in ((32, 1.0), (32, 0.0), (5, 1.0), (32, 1.0)):
             samples = np.stack([babble(0.06, seed=slot) * loudness for slot in range(rows)])
-            program.run(np.arange(rows), np.ones(rows, np.int32), samples)
+            program.run(np.arange(rows), np.ones(rows, np.int32), samples, boosted)
             with Recorder() as recorder:
-                step.first()
+                step.first(boosted)
             recorded.append(recorder.kernels)
     assert all(kernels == recorded[0] for kernels in recorded)
 

@@ -13,6 +13,7 @@ from gharial_asr.keywords import Keywords, check_characters, checked, read_keywo
 from gharial_asr.tokenizer import Tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spelling import Spelt
 from tiny_models import tiny_tokenizer
 
 PIECES = (" a", "b", " ab", "c", " c", "ba", "a")
@@ -20,19 +21,7 @@ CLASSES = len(PIECES) + 1
 BLANK = CLASSES - 1
 
 
-class Spelt:
-    """A tokenizer that knows every way to write a text."""
-
-    pieces = PIECES
-
-    def spellings(self, text: str) -> list[tuple[int, ...]]:
-        return self._ways(" " + text)
-
-    def _ways(self, text: str) -> list[tuple[int, ...]]:
-        if not text:
-            return [()]
-        starts = [token for token, piece in enumerate(PIECES) if text.startswith(piece)]
-        return [(token, *rest) for token in starts for rest in self._ways(text[len(PIECES[token]) :])]
+SPELT = Spelt(PIECES)
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,7 @@ class Account:
 
 def account(keywords: Keywords, said: list[int]) -> Account:
     """What tokens have earned, by looking everywhere."""
-    total, sequences = 0.0, [(way, boost) for text, boost in keywords for way in Spelt().spellings(text)]
+    total, sequences = 0.0, [(way, boost) for text, boost in keywords for way in SPELT.spellings(text)]
     for end in range(1, len(said) + 1):
         for way, boost in sequences:
             if tuple(said[max(0, end - len(way)) : end]) == way:
@@ -73,7 +62,7 @@ PHRASES = st.dictionaries(
 def test_gains_add_up_to_what_the_text_has_earned(phrases: dict[str, float], said: list[int]) -> None:
     keywords = checked(phrases)
     booster = Booster(2, CLASSES)
-    booster.assign(1, compile_keywords(keywords, Spelt()))
+    booster.assign(1, compile_keywords(keywords, SPELT))
     slot_1, state_1, before = torch.tensor([1]), torch.tensor([0]), Account(0.0, 0.0, 0)
     for count, token in enumerate(said, 1):
         after, token_1 = account(keywords, said[:count]), torch.tensor([token])
@@ -91,7 +80,7 @@ def test_gains_add_up_to_what_the_text_has_earned(phrases: dict[str, float], sai
 def test_rows_of_many_streams_gain_what_each_would_alone(
     first: dict[str, float], second: dict[str, float], seed: int
 ) -> None:
-    lists: list[Automaton | None] = [compile_keywords(checked(each), Spelt()) for each in (first, second)]
+    lists: list[Automaton | None] = [compile_keywords(checked(each), SPELT) for each in (first, second)]
     lists.insert(1, None)
     together = Booster(4, CLASSES)
     for slot, automaton in enumerate(lists):
@@ -121,7 +110,7 @@ def test_without_keywords_the_logits_stay_the_very_same() -> None:
     here = (torch.tensor([0]), torch.tensor([0]))
     assert booster.idle
     assert booster.boosted(logits_RK, *here) is logits_RK
-    booster.assign(1, compile_keywords((("ab", 1.0),), Spelt()))
+    booster.assign(1, compile_keywords((("ab", 1.0),), SPELT))
     assert booster.boosted(logits_RK, *here) is logits_RK
     booster.assign(1, None)
     assert booster.idle

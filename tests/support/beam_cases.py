@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from gharial_asr.decoding.beam.search import BeamDecoder
+from gharial_asr.decoding.beam.search import BeamDecoder, LanguageModel
 from gharial_asr.decoding.beam.text_hash import TextHash
 from gharial_asr.decoding.decoder import Decoder
 from gharial_asr.decoding.settings import BEAM, DecoderSettings
@@ -70,8 +70,8 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(network, random_pieces(seed, tokens), told, recordings, seed)
 
 
-def decoder_of(case: Case) -> BeamDecoder:
-    return BeamDecoder(case.network.engine(), SLOTS, TextHash(case.pieces), case.settings, FRAME)
+def decoder_of(case: Case, judge: LanguageModel | None = None) -> BeamDecoder:
+    return BeamDecoder(case.network.engine(), SLOTS, TextHash(case.pieces), case.settings, FRAME, judge)
 
 
 @torch.inference_mode()

@@ -1,7 +1,6 @@
 """Keyword boosting of many streams at once: what every class gains, as tensors.
 
-Shapes: S slots, R rows (hypotheses, or streams), B of which have keywords, K classes, the blank last; E edges, Q states
-of all automata in use, one after the other. A row's state is counted within its own slot's automaton; 0 is its root.
+Shapes: S slots, R rows (hypotheses, or streams), B of which have keywords, K classes, the blank last; E edges.
 """
 
 from dataclasses import dataclass
@@ -10,64 +9,50 @@ import torch
 from torch import Tensor
 
 from gharial_asr.decoding.keyword_automaton import Automaton
-
-
-@dataclass(frozen=True)
-class _Tables:
-    """All automata in use: their arrays joined, and keys (E,), state x classes + token, in rising order."""
-
-    advance: Tensor
-    starts: Tensor
-    tokens: Tensor
-    targets: Tensor
-    gains: Tensor
-    leaves: Tensor
-    keys: Tensor
+from gharial_asr.decoding.keyword_tables import KeywordTables
 
 
 class Booster:
-    """Keywords of every slot. A slot without any costs nothing."""
+    """Keywords of every slot. A slot without any costs nothing.
+
+    tables: of all automata in use, and perhaps of some that no longer are; None when no slot has keywords. root_S: the
+    first state of each slot's automaton, -1 without one.
+    """
 
     def __init__(self, slots: int, classes: int) -> None:
         self._classes = classes
         self._automata: list[Automaton | None] = [None] * slots
-        self._root_S = torch.full((slots,), -1)
-        self._tables: _Tables | None = None
+        self._boosted = 0
+        self._joined: dict[int, tuple[Automaton, int]] = {}
+        self.root_S = torch.full((slots,), -1)
+        self.tables: KeywordTables | None = None
 
-    def assign(self, slot: int, automaton: Automaton | None) -> None:
-        """Gives a slot its keywords, or none. Slots may share an automaton."""
-        if self._automata[slot] is not automaton:
-            self._automata[slot] = automaton
-            self._join()
+    def assign(self, slot: int, automaton: Automaton | None) -> bool:
+        """Gives a slot its keywords, or none; says whether that changes anything. Slots may share an automaton."""
+        before = self._automata[slot]
+        if before is automaton:
+            return False
+        self._automata[slot] = automaton
+        self._boosted += (automaton is not None) - (before is not None)
+        if not self._boosted or (automaton is not None and id(automaton) not in self._joined):
+            self.join()
+        else:
+            self.root_S[slot] = -1 if automaton is None else self._joined[id(automaton)][1]
+        return True
 
     @property
     def idle(self) -> bool:
         """No slot has keywords."""
-        return self._tables is None
+        return self.tables is None
 
-    def _join(self) -> None:
+    def join(self) -> None:
+        """Makes the tables anew, of what is in use."""
         unique = {id(each): each for each in self._automata if each is not None}
-        roots, states, edges = {}, 0, 0
-        parts: list[tuple[Tensor, ...]] = []
-        for name, each in unique.items():
-            roots[name] = states
-            counts_Q = torch.from_numpy(each.starts).diff()
-            tokens_E = torch.from_numpy(each.tokens)
-            state_E = torch.arange(len(counts_Q)).repeat_interleave(counts_Q) + states
-            arrays = (each.advance, each.targets, each.gains, each.leaves)
-            parts.append((
-                torch.from_numpy(each.starts[:-1]) + edges, tokens_E, state_E * self._classes + tokens_E,
-                *(torch.from_numpy(array) for array in arrays),
-            ))  # fmt: skip
-            states, edges = states + len(counts_Q), edges + len(tokens_E)
-        self._root_S = torch.tensor([-1 if each is None else roots[id(each)] for each in self._automata])
-        self._tables = None
-        if parts:
-            starts, tokens, keys, advance, targets, gains, leaves = (
-                torch.cat(each) for each in zip(*parts, strict=True)
-            )
-            starts = torch.cat((starts, torch.tensor([edges])))
-            self._tables = _Tables(advance, starts, tokens, targets, gains, leaves, keys)
+        self.tables = KeywordTables.joined(list(unique.values()), self._classes) if unique else None
+        roots = self.tables.roots if self.tables else ()
+        self._joined = {name: (each, root) for (name, each), root in zip(unique.items(), roots, strict=True)}
+        of_slots = [-1 if each is None else self._joined[id(each)][1] for each in self._automata]
+        self.root_S.copy_(torch.tensor(of_slots))
 
     def boosted(self, logits_RK: Tensor, slots_R: Tensor, states_R: Tensor) -> Tensor:
         """The logits with what each class gains; the same tensor when no row has keywords, else another.
@@ -75,7 +60,7 @@ class Booster:
         Nothing is given back for a phrase that is given up: what a stream has settled on stands, and the loss would
         only make it fall silent.
         """
-        tables, root_R = self._tables, self._root_S[slots_R]
+        tables, root_R = self.tables, self.root_S[slots_R]
         rows_B = (root_R >= 0).nonzero().squeeze(1)
         if tables is None or not len(rows_B):
             return logits_RK
@@ -91,41 +76,18 @@ class Booster:
 
     def gains(self, slots_R: Tensor, states_R: Tensor, tokens_R: Tensor) -> Tensor:
         """What one token each gains, float32 (R,); what the phrase under way had been granted is given back."""
-        tables, root_R = self._tables, self._root_S[slots_R]
-        if tables is None:
+        if self.tables is None:
             return torch.zeros(len(tokens_R))
-        edge_R, found_R, leaves_R = self._edge(tables, root_R, states_R, tokens_R)
-        state_R = (root_R + states_R).clamp(min=0)
-        lost_R = torch.where(leaves_R, tables.advance[state_R], 0.0)
-        gain_R = torch.where(found_R, tables.gains[edge_R], 0.0) - lost_R
-        return gain_R.masked_fill(root_R < 0, 0.0)
+        return self.tables.gain(self.root_S[slots_R], states_R, tokens_R)
 
     def next(self, slots_R: Tensor, states_R: Tensor, tokens_R: Tensor) -> Tensor:
         """The states after one token each."""
-        tables, root_R = self._tables, self._root_S[slots_R]
-        if tables is None:
+        if self.tables is None:
             return states_R
-        edge_R, found_R, _ = self._edge(tables, root_R, states_R, tokens_R)
-        return torch.where(found_R, tables.targets[edge_R], 0)
-
-    def _edge(
-        self, tables: _Tables, root_R: Tensor, states_R: Tensor, tokens_R: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The edges that tokens take, whether there is one, and whether the phrase under way is given up."""
-        own_R, has_own_R = _find(tables.keys, (root_R + states_R) * self._classes + tokens_R)
-        base_R, has_base_R = _find(tables.keys, root_R * self._classes + tokens_R)
-        edge_R = torch.where(has_own_R, own_R, base_R)
-        known_R = root_R >= 0
-        stays_R = has_own_R & ~tables.leaves[own_R]
-        return edge_R, (has_own_R | has_base_R) & known_R, ~stays_R & known_R
+        return self.tables.next(self.root_S[slots_R], states_R, tokens_R)
 
 
-def _find(keys_E: Tensor, wanted_R: Tensor) -> tuple[Tensor, Tensor]:
-    at_R = torch.searchsorted(keys_E, wanted_R).clamp(max=len(keys_E) - 1)
-    return at_R, keys_E[at_R] == wanted_R
-
-
-def _edges_of(tables: _Tables, states_B: Tensor) -> tuple[Tensor, Tensor]:
+def _edges_of(tables: KeywordTables, states_B: Tensor) -> tuple[Tensor, Tensor]:
     """All edges of some states: the row of each, and its place in the tables."""
     begin_B, end_B = tables.starts[states_B], tables.starts[states_B + 1]
     count_B = end_B - begin_B

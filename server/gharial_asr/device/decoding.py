@@ -10,24 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gharial_asr.device.keywords import DeviceKeywords
 from gharial_asr.emissions import Emissions
 
 
 class Kernels(Protocol):
-    """The decoding of B rows' next encoder output. found: what the host is to read, the number of rows that are not
-    done yet before everything else."""
+    """The decoding of B rows' next encoder output. boosted: whether any slot has keywords.
+
+    found: what the host is to read, the number of rows that are not done yet before everything else.
+    """
 
     found: Tensor
 
-    def first(self, f_BJ: Tensor, slots_B: Tensor, told_B: Tensor) -> None:
+    def first(self, f_BJ: Tensor, slots_B: Tensor, told_B: Tensor, boosted: bool) -> None:
         """From projected encoder outputs to states written back and results laid out. told: int64, the host's word."""
 
-    def more(self, slots_B: Tensor) -> None:
+    def more(self, slots_B: Tensor, boosted: bool) -> None:
         """Further rounds of the same step, states written back and results laid out anew."""
 
 
 class DeviceDecoder(Protocol):
-    """A decoder for all slots; one slot more, the spare one, belongs to rows that only fill up."""
+    """A decoder for all slots; one slot more, the spare one, belongs to rows that only fill up. keywords: of slots."""
+
+    keywords: DeviceKeywords
 
     @property
     def bytes_per_slot(self) -> int:

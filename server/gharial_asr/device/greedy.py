@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gharial_asr.decoding.greedy import MAX_SYMBOLS
+from gharial_asr.device.keywords import DeviceKeywords, RowKeywords
 from gharial_asr.device.rounds import Rounds, round_places
 from gharial_asr.emissions import Emissions, Runs
 from gharial_asr.inference.network import Network
@@ -26,6 +27,8 @@ class GreedyOnDevice:
         with torch.device(device):
             self.prediction = Prediction.zeros(network.config, slots + 1)
             self._start = after_start(network)
+            self.keyword_S = torch.zeros(slots + 1, dtype=torch.long)
+        self.keywords = DeviceKeywords(slots, network.config.n_classes, device, dense=True)
 
     @property
     def bytes_per_slot(self) -> int:
@@ -36,6 +39,7 @@ class GreedyOnDevice:
 
     def make_new(self, slots_R: Tensor) -> None:
         self.prediction.scatter(slots_R, self._start.gather(torch.zeros_like(slots_R)))
+        self.keyword_S.index_fill_(0, slots_R, 0)
 
     def open(self, slot: int) -> None:
         """The host keeps nothing."""
@@ -62,18 +66,24 @@ class GreedyKernels:
     def __init__(self, decoder: GreedyOnDevice, batch: int) -> None:
         self._decoder = decoder
         self._rounds = Rounds(decoder.network, batch, decoder.device)
+        self._keywords = RowKeywords(decoder.keywords, batch + 1)
         self._places = round_places(batch)
         self.found = torch.zeros(1 + batch * (1 + 2 * MAX_SYMBOLS), dtype=torch.int32, device=decoder.device)
 
-    def first(self, f_BJ: Tensor, slots_B: Tensor, told_B: Tensor) -> None:
-        slots_R = F.pad(slots_B, (0, 1), value=self._decoder.spare)
-        self._rounds.begin(f_BJ, slots_B != self._decoder.spare, self._decoder.prediction.gather(slots_R))
-        self.more(slots_B)
+    def first(self, f_BJ: Tensor, slots_B: Tensor, told_B: Tensor, boosted: bool) -> None:
+        decoder, slots_R = self._decoder, F.pad(slots_B, (0, 1), value=self._decoder.spare)
+        keywords = self._keywords if boosted else None
+        if keywords is not None:
+            keywords.begin(slots_R, decoder.keyword_S.index_select(0, slots_R))
+        self._rounds.begin(f_BJ, slots_B != decoder.spare, decoder.prediction.gather(slots_R), keywords)
+        self.more(slots_B, boosted)
 
-    def more(self, slots_B: Tensor) -> None:
-        rounds = self._rounds
-        waiting = rounds.go_on(self._places)
+    def more(self, slots_B: Tensor, boosted: bool) -> None:
+        rounds, keywords = self._rounds, self._keywords if boosted else None
+        waiting = rounds.go_on(self._places, keywords)
         self._decoder.prediction.scatter(slots_B, rounds.networks())
+        if keywords is not None:
+            self._decoder.keyword_S.index_copy_(0, slots_B, keywords.states_R[:-1])
         parts = (
             waiting.reshape(1).int(),
             rounds.counts_R[:-1].int(),

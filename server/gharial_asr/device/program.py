@@ -7,6 +7,7 @@ waits again, which is seldom: docs/decisions/0140-gpu-runner.md.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,24 +33,26 @@ class Program:
         if on_gpu:
             # The thread sleeps in the wait, and leaves its core to the sockets.
             self._arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-        self._first: Launch = step.first
-        self._more: Launch = step.more
+        # Without keywords, and with.
+        self._first: list[Launch] = [partial(step.first, boosted) for boosted in (False, True)]
+        self._more: list[Launch] = [partial(step.more, boosted) for boosted in (False, True)]
 
     def capture(self, graphed: Callable[[Launch], Launch]) -> None:
-        """Puts both kernel sequences where `graphed` puts them. Only the spare slot is touched."""
+        """Puts all kernel sequences where `graphed` puts them. Only the spare slot is touched."""
         none = np.zeros(0, np.int64)
         self._hand_in(none, none.astype(np.int32), np.zeros((0, self._given_BN.shape[1] - WORDS), np.float32))
-        self._first, self._more = graphed(self._step.first), graphed(self._step.more)
+        self._first, self._more = ([graphed(each) for each in work] for work in (self._first, self._more))
 
     def run(
-        self, slots_B: NDArray[np.int64], told_B: NDArray[np.int32], samples_BN: NDArray[np.float32]
+        self, slots_B: NDArray[np.int64], told_B: NDArray[np.int32], samples_BN: NDArray[np.float32], boosted: bool
     ) -> NDArray[Any]:
-        """A step of B streams or fewer. Returns what the kernels found, good until the next step."""
+        """A step of B streams or fewer; boosted: whether any slot has keywords. Returns what the kernels found, good
+        until the next step."""
         self._hand_in(slots_B, told_B, samples_BN)
-        self._first()
+        self._first[boosted]()
         found = self._fetch()
         while found[0]:
-            self._more()
+            self._more[boosted]()
             found = self._fetch()
         return found
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gharial_asr.decoding.greedy import MAX_SYMBOLS
+from gharial_asr.device.keywords import RowKeywords
 from gharial_asr.inference.network import Network
 from gharial_asr.state import Prediction, Recurrence
 
@@ -71,22 +72,23 @@ class Rounds:
             self._live_R = torch.zeros(rows, dtype=torch.bool)
             self._rows_R = torch.arange(rows)
 
-    def begin(self, f_BJ: Tensor, live_B: Tensor, prediction: Prediction) -> None:
-        """A new step: projected encoder outputs, which rows are streams, and their prediction networks (R rows)."""
+    def begin(self, f_BJ: Tensor, live_B: Tensor, prediction: Prediction, keywords: RowKeywords | None = None) -> None:
+        """A new step: projected encoder outputs, which rows are streams, their prediction networks and keywords (R
+        rows)."""
         self._f_RJ[: self._spare] = f_BJ
         self._live_R[: self._spare] = live_B
         self.prediction.projected.copy_(prediction.projected)
         self.prediction.recurrence.hidden.copy_(prediction.recurrence.hidden)
         self.prediction.recurrence.cell.copy_(prediction.recurrence.cell)
         self.counts_R.zero_()
-        self._ask(self._rows_R)
+        self._ask(self._rows_R, keywords)
 
-    def go_on(self, places: Sequence[int]) -> Tensor:
+    def go_on(self, places: Sequence[int], keywords: RowKeywords | None = None) -> Tensor:
         """A round for each number of places. Returns how many rows are not done after them, a scalar on the device."""
         for size in places:
             rows_C = first_waiting(self._unread_R, size)
             self._read(rows_C)
-            self._ask(rows_C)
+            self._ask(rows_C, keywords)
         return self._unread_R.sum()
 
     def networks(self) -> Prediction:
@@ -102,14 +104,17 @@ class Rounds:
         projected_CJ = self._network.predict(embedded_CP, recurrence.hidden, recurrence.cell)
         self.prediction.scatter(rows_C, Prediction(recurrence, projected_CJ))
 
-    def _ask(self, rows_C: Tensor) -> None:
-        """The joint's best class of some rows: noted when it is a token."""
+    def _ask(self, rows_C: Tensor, keywords: RowKeywords | None) -> None:
+        """The joint's best class of some rows: noted when it is a token. Keywords change which class is best, not its
+        probability."""
         f_CJ, g_CJ = self._f_RJ.index_select(0, rows_C), self.prediction.projected.index_select(0, rows_C)
         logits_CK = self._network.logits(f_CJ, g_CJ)
-        best_C = logits_CK.argmax(1)
+        wanted_CK = logits_CK if keywords is None else keywords.boosted(logits_CK, rows_C)
+        best_C = wanted_CK.argmax(1)
         chosen_C = logits_CK.gather(1, best_C[:, None]).squeeze(1)
+        wanted_C = chosen_C if keywords is None else wanted_CK.gather(1, best_C[:, None]).squeeze(1)
         counts_C = self.counts_R.index_select(0, rows_C)
-        emits_C = (logits_CK[:, self._network.config.blank] < chosen_C) & (counts_C < MAX_SYMBOLS)
+        emits_C = (wanted_CK[:, self._network.config.blank] < wanted_C) & (counts_C < MAX_SYMBOLS)
         emits_C &= self._live_R.index_select(0, rows_C)
         probability_C = (chosen_C - logits_CK.logsumexp(1)).exp()
         place_C = rows_C * (MAX_SYMBOLS + 1) + counts_C.masked_fill(~emits_C, MAX_SYMBOLS)
@@ -118,3 +123,5 @@ class Rounds:
         self.counts_R.index_copy_(0, rows_C, counts_C + emits_C)
         self._last_R.index_copy_(0, rows_C, best_C.masked_fill_(~emits_C, 0))
         self._unread_R.index_copy_(0, rows_C, emits_C)
+        if keywords is not None:
+            keywords.read(rows_C, best_C, emits_C)

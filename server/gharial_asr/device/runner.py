@@ -12,8 +12,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from gharial_asr.compilation import Arithmetic
+from gharial_asr.compilation import Arithmetic, CompiledModel
 from gharial_asr.decoding.beam.text_hash import TextHash
+from gharial_asr.decoding.keyword_automaton import KeywordCompiler
 from gharial_asr.decoding.settings import GREEDY, DecoderSettings
 from gharial_asr.device.beam.search import BeamOnDevice
 from gharial_asr.device.decoding import DeviceDecoder
@@ -31,8 +32,6 @@ from gharial_asr.runner import Batch, Logits
 
 log = logging.getLogger(__name__)
 
-NO_KEYWORDS = "keywords are not boosted on an accelerator; serve them with --backend cpu"
-
 # From here on twice as large each time, so that never more than half of a batch is filling.
 _SMALL_BUCKETS = (1, 8, 32)
 
@@ -48,7 +47,7 @@ def buckets(slots: int) -> tuple[int, ...]:
 class DeviceModel:
     """A model's weights on a device; implements `gharial_asr.runner.LoadedModel`.
 
-    decoder: makes the settings' decoder for a number of slots.
+    decoder: makes the settings' decoder for a number of slots. compiler: of keywords.
     """
 
     network_class: type[Network] = Network
@@ -59,6 +58,7 @@ class DeviceModel:
         self.device = device
         self.network = place_network(model, device, precision, self.network_class)
         self.front_end = place_front_end(model, device)
+        self.compiler = KeywordCompiler(model.tokenizer if isinstance(model, CompiledModel) else None)
         self.decoder: Callable[[int], DeviceDecoder] = partial(GreedyOnDevice, self.network, device)
         if settings.decoder == "beam":
             texts, seconds = TextHash(model.pieces, device), model.config.step_seconds
@@ -87,6 +87,7 @@ class DeviceRunner:
         began = time.monotonic()
         self.step_samples = model.step_samples
         self._decoder = model.decoder(slots)
+        self._compiler = model.compiler
         history = model.front_end.history_samples
         self._states = DeviceStates(model.network, slots, history, model.device, self._decoder)
         self._sizes = buckets(slots)
@@ -110,12 +111,13 @@ class DeviceRunner:
 
     @torch.inference_mode()
     def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
-        if keywords:
-            raise ValueError(NO_KEYWORDS)
+        self._decoder.keywords.assign(slot, self._compiler.compile(keywords) if keywords else None)
         self._states.open(slot, generation)
 
+    @torch.inference_mode()
     def free(self, slot: int) -> None:
         self._states.close(slot)
+        self._decoder.keywords.assign(slot, None)
 
     @torch.inference_mode()
     def step(self, batch: Batch) -> Emissions:
@@ -123,7 +125,10 @@ class DeviceRunner:
         self._states.check(slots_B, batch.generations)
         self._states.renew()
         program = self._programs[bisect_left(self._sizes, len(slots_B))]
-        found = program.run(slots_B, self._decoder.tell(slots_B), batch.samples)
+        boosted = not self._decoder.keywords.idle
+        if boosted:
+            self._decoder.keywords.renew()
+        found = program.run(slots_B, self._decoder.tell(slots_B), batch.samples, boosted)
         return self._decoder.emissions(found, slots_B, self._states.next_frames(slots_B))
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ Shapes: B rows of the batch, N samples of a step, J joint size.
 There are two kernel sequences. `first` does everything: features, encoder, the first rounds of decoding, states written
 back, results laid out. `more` only adds rounds, for frames in which a stream says more than the first rounds hold.
 Neither asks the device for anything, and neither has a shape that depends on what is said, so each can be a CUDA graph.
+Both are there twice, with keywords and without: most of the time nobody has any.
 """
 
 import torch
@@ -31,8 +32,8 @@ class Step:
         self.given_BN = torch.zeros(batch, front_end.step_samples + WORDS, device=states.device)
         self.found = self._decoding.found
 
-    def first(self) -> None:
-        """From the samples to states written back and results laid out."""
+    def first(self, boosted: bool = False) -> None:
+        """From the samples to states written back and results laid out. boosted: whether any slot has keywords."""
         states, (slots_B, told_B) = self._states.on_device, self._words()
         x_BSF, history_BH = self._front_end.step(self.given_BN[:, :-WORDS], states.history_SN.index_select(0, slots_B))
         pre, post = states.pre.gather(slots_B), states.post.gather(slots_B)
@@ -40,11 +41,11 @@ class Step:
         states.history_SN.index_copy_(0, slots_B, history_BH)
         states.pre.scatter(slots_B, pre)
         states.post.scatter(slots_B, post)
-        self._decoding.first(f_BJ, slots_B, told_B)
+        self._decoding.first(f_BJ, slots_B, told_B, boosted)
 
-    def more(self) -> None:
+    def more(self, boosted: bool = False) -> None:
         """Further rounds of the same step, states written back and results laid out anew."""
-        self._decoding.more(self._words()[0])
+        self._decoding.more(self._words()[0], boosted)
 
     def _words(self) -> tuple[Tensor, Tensor]:
         slots_B, told_B = self.given_BN[:, -WORDS:].view(torch.int32).long().unbind(1)

@@ -7,7 +7,7 @@ from gharial_asr.building import with_recognition
 from gharial_asr.compilation import load_model
 from gharial_asr.decoding.build import load_ngram
 from gharial_asr.device.placing import cuda_device
-from gharial_asr.device.runner import NO_KEYWORDS, DeviceModel
+from gharial_asr.device.runner import DeviceModel
 from gharial_asr.precision import Precision
 
 from gharial_server.engine.backends import BackendSettings, Loaded
@@ -47,4 +47,4 @@ def load_on(device: torch.device, settings: BackendSettings, batches: tuple[int,
         capacity = max(1, int(measure_capacity(runner, seconds, batches=batches) / rows))
         log.info("this device carries %d streams in real time", capacity)
     whole = with_recognition(placed, model, capacity, settings.recognition)
-    return Loaded(whole, model.tokenizer.pieces, model.digest, no_keywords=NO_KEYWORDS)
+    return Loaded(whole, model.tokenizer.pieces, model.digest)

@@ -79,13 +79,12 @@ def test_beam_search_runs_there_and_an_n_gram_is_refused_with_the_remedy(model: 
         load_on(HERE, BackendSettings(path, capacity=2, recognition=beam))
 
 
-def test_keywords_are_refused_before_a_stream_is_opened(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gharial_server.engine.gpu.cuda_device", lambda: HERE)
-    engine = build_engine("cuda", BackendSettings(model, capacity=1), "general", "v1", "en")
-    engine.keyword_rules.check(())
-    with pytest.raises(ValueError, match="keywords are not boosted on an accelerator; serve them with --backend cpu"):
-        engine.keyword_rules.check((("one", 1.0),))
-    engine.stop()
+def test_keywords_are_taken_and_those_the_model_cannot_write_are_refused(model: Path) -> None:
+    runner = load_on(HERE, BackendSettings(model, capacity=1)).runner
+    runner.open(0, 1, (("seven words", 1.0),))
+    assert len(runner.step(Batch(np.array([0], np.int32), np.array([1], np.uint32), babble(0.06)[None])).rows()) == 1
+    with pytest.raises(ValueError, match="the model cannot write"):
+        runner.open(0, 2, (("Zoë", 1.0),))
 
 
 def test_a_loaded_artefact_runs_with_the_capacity_given(model: Path) -> None:

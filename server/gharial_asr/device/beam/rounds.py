@@ -21,7 +21,20 @@ from gharial_asr.decoding.beam.candidates import Candidates, Chooser
 from gharial_asr.decoding.beam.search import MAX_SYMBOLS
 from gharial_asr.decoding.beam.text_hash import TextHash
 from gharial_asr.device.beam.distinct import best_distinct
-from gharial_asr.device.beam.records import ADDED, COLUMNS, KEPT, ORIGIN, PLACE, SAID, SCORE, TEXT, said, scores
+from gharial_asr.device.beam.records import (
+    ADDED,
+    COLUMNS,
+    KEPT,
+    KEYWORD,
+    ORIGIN,
+    PLACE,
+    SAID,
+    SCORE,
+    TEXT,
+    said,
+    scores,
+)
+from gharial_asr.device.keywords import DeviceKeywords
 from gharial_asr.device.rounds import first_waiting
 from gharial_asr.inference.network import Network
 from gharial_asr.state import Prediction
@@ -64,26 +77,27 @@ class BeamRounds:
         self._work_RCF.copy_(self._empty_CF)
         self._work_RCF[:batch, self._width :, :KEPT] = kept_BWF
 
-    def go_on(self, places: Sequence[int]) -> Tensor:
+    def go_on(self, places: Sequence[int], keywords: DeviceKeywords | None = None) -> Tensor:
         """A round for each number of places. Returns how many streams are not done after them, a scalar on the
-        device."""
+        device. keywords: of all slots."""
         for size in places:
-            self._round(first_waiting(self._waiting_R, size))
+            self._round(first_waiting(self._waiting_R, size), keywords)
         return self._waiting_R.sum()
 
     def ended(self) -> Tensor:
         """The hypotheses (B, W, F) that have ended the frame, best first."""
         return self._work_RCF[: self._batch, : self._width]
 
-    def _round(self, streams_Q: Tensor) -> None:
+    def _round(self, streams_Q: Tensor, keywords: DeviceKeywords | None) -> None:
         width = self._width
         work_QCF = self._work_RCF.index_select(0, streams_Q)
         active_QWF = work_QCF[:, width:]
-        first_Q1 = self._slots_R.index_select(0, streams_Q)[:, None] * (2 * width)
+        slots_Q1 = self._slots_R.index_select(0, streams_Q)[:, None]
+        first_Q1 = slots_Q1 * (2 * width)
         rows_QW = first_Q1 + active_QWF[..., PLACE]
         found = self._ask(streams_Q, rows_QW)
         ended_QWF = self._end(work_QCF, found.blank_R.view_as(rows_QW))
-        following_QWF, parents_QW, tokens_QW = self._emit(active_QWF, found)
+        following_QWF, parents_QW, tokens_QW = self._emit(active_QWF, found, slots_Q1, keywords)
         # Scores only fall: who is not above the worst of a full set cannot enter it.
         alive_QW = scores(following_QWF) > scores(ended_QWF)[:, -1:]
         alive_QW &= following_QWF[..., ADDED] <= MAX_SYMBOLS
@@ -106,17 +120,23 @@ class BeamRounds:
         index_QW, best_QW = best_distinct(score_QC, work_QCF[..., TEXT], self._width)
         return _picked(work_QCF, index_QW, best_QW)
 
-    def _emit(self, active_QWF: Tensor, found: Candidates) -> tuple[Tensor, Tensor, Tensor]:
+    def _emit(
+        self, active_QWF: Tensor, found: Candidates, slots_Q1: Tensor, keywords: DeviceKeywords | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The best hypotheses (Q, W, F) that have a token more, the columns (Q, W) that they come from, the tokens."""
         streams, width, _ = active_QWF.shape
         tokens_QWC, logarithms_QWC = (of.view(streams, width, -1) for of in (found.tokens_RC, found.scores_RC))
         score_QWC = scores(active_QWF)[:, :, None] + logarithms_QWC
+        if keywords is not None:
+            score_QWC += keywords.gain(slots_Q1[..., None], active_QWF[..., KEYWORD, None], tokens_QWC)
         text_QX = self._texts.append(active_QWF[..., TEXT, None], tokens_QWC).flatten(1)
         index_QW, best_QW = best_distinct(score_QWC.flatten(1), text_QX, width)
         parents_QW = index_QW // tokens_QWC.shape[2]
         tokens_QW = tokens_QWC.flatten(1).gather(1, index_QW)
         picked_QWF = _picked(active_QWF, parents_QW, best_QW)
         picked_QWF[..., TEXT] = text_QX.gather(1, index_QW)
+        if keywords is not None:
+            picked_QWF[..., KEYWORD] = keywords.next(slots_Q1, picked_QWF[..., KEYWORD], tokens_QW)
         # The ninth token has no column; it is taken back at once.
         column_QW1 = SAID + picked_QWF[..., ADDED, None].clamp(max=MAX_SYMBOLS - 1)
         picked_QWF[..., ADDED] += 1

@@ -18,6 +18,7 @@ from gharial_asr.decoding.beam.text_hash import TextHash
 from gharial_asr.decoding.settings import DecoderSettings
 from gharial_asr.device.beam.records import COLUMNS, KEPT, entries, scores
 from gharial_asr.device.beam.rounds import BeamRounds
+from gharial_asr.device.keywords import DeviceKeywords
 from gharial_asr.device.rounds import round_places
 from gharial_asr.emissions import Emissions
 from gharial_asr.inference.network import Network
@@ -53,6 +54,7 @@ class BeamOnDevice:
             self._start = after_start(network)
             self._new_WF = torch.zeros(self.width, KEPT, dtype=torch.long)
         scores(self._new_WF)[1:] = -math.inf
+        self.keywords = DeviceKeywords(slots, network.config.n_classes, device, dense=False)
         self._open_tokens = OpenTokens(slots, self.width, settling_rules(settings, frame_seconds))
         self._bits_W = 1 << np.arange(self.width)
         self._alive_S = np.zeros(slots, np.int32)
@@ -101,17 +103,17 @@ class BeamKernels:
         self._rounds = BeamRounds(decoder.network, rules, decoder.texts, decoder.prediction, batch, decoder.device)
         self.found = torch.zeros(1 + batch * decoder.width * COLUMNS, dtype=torch.long, device=decoder.device)
 
-    def first(self, f_BJ: Tensor, slots_B: Tensor, told_B: Tensor) -> None:
+    def first(self, f_BJ: Tensor, slots_B: Tensor, told_B: Tensor, boosted: bool) -> None:
         decoder = self._decoder
         kept_BWF = decoder.kept_SWF.index_select(0, slots_B)
         given_up_BW = (told_B[:, None] >> torch.arange(decoder.width, device=told_B.device)) & 1 == 0
         scores(kept_BWF).masked_fill_(given_up_BW, -math.inf)
         self._rounds.begin(f_BJ, slots_B, kept_BWF)
-        self._rounds.go_on((len(slots_B),))
-        self.more(slots_B)
+        self._rounds.go_on((len(slots_B),), self._decoder.keywords if boosted else None)
+        self.more(slots_B, boosted)
 
-    def more(self, slots_B: Tensor) -> None:
-        waiting = self._rounds.go_on(self._places)
+    def more(self, slots_B: Tensor, boosted: bool) -> None:
+        waiting = self._rounds.go_on(self._places, self._decoder.keywords if boosted else None)
         ended_BWF = self._rounds.ended()
         self._decoder.kept_SWF.index_copy_(0, slots_B, ended_BWF[..., :KEPT])
         self.found[:1] = waiting
