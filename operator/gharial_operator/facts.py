@@ -32,7 +32,10 @@ class NodeFacts:
 
 @dataclass(frozen=True)
 class PodView:
-    """A pod of a pool's models on one of its nodes. blocked: why a budget does not let it go now; empty if it may."""
+    """A pod of a pool's models on one of its nodes.
+
+    blocked: why a budget does not let it go now; empty if it may. grace: seconds that a pod which is going was given.
+    """
 
     namespace: str
     name: str
@@ -40,6 +43,7 @@ class PodView:
     node: str
     terminating: bool = False
     blocked: str = ""
+    grace: int = 0
 
 
 @dataclass(frozen=True)

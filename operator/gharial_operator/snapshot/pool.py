@@ -49,7 +49,15 @@ def _pod(pod: JsonObject, budgets: dict[tuple[str, str], JsonObject]) -> PodView
     budget = budgets.get((meta["namespace"], meta["labels"][names.MODEL_LABEL]))
     # A pod that is not ready may go whatever its budget says.
     blocked = _blocked(budget) if budget and facts.ready and not facts.terminating else ""
-    return PodView(meta["namespace"], meta["name"], meta["uid"], pod["spec"]["nodeName"], facts.terminating, blocked)
+    return PodView(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        node=pod["spec"]["nodeName"],
+        terminating=facts.terminating,
+        blocked=blocked,
+        grace=int(meta.get("deletionGracePeriodSeconds", 0)),
+    )
 
 
 def _blocked(budget: JsonObject) -> str:

@@ -10,7 +10,16 @@ from gharial_api.rollout import RolloutState
 from gharial_operator.facts import NodeFacts
 from gharial_operator.policies.cards import streams_used
 from gharial_operator.policies.rollout.holds import Held
-from gharial_operator.policies.rollout.plan import Action, Cordon, Evict, Label, Terminate, Uncordon, Unmark
+from gharial_operator.policies.rollout.plan import (
+    FORCED_GRACE_SECONDS,
+    Action,
+    Cordon,
+    Evict,
+    Label,
+    Terminate,
+    Uncordon,
+    Unmark,
+)
 from gharial_operator.policies.rollout.round import Decision, Round
 from gharial_operator.policies.rollout.view import NodeView
 from gharial_operator.policies.words import names
@@ -55,7 +64,7 @@ def _wait_for_streams(round: Round, view: NodeView) -> Decision:
     staying = [pod for pod in view.pods if not pod.terminating]
     actions: tuple[Action, ...] = tuple(Evict(pod) for pod in staying if not pod.blocked)
     if late and policy.on_timeout == "Force":
-        actions = tuple(Terminate(pod) for pod in view.pods)
+        actions = tuple(Terminate(pod) for pod in view.pods if not pod.terminating or pod.grace > FORCED_GRACE_SECONDS)
     if staying or actions:
         round.look_in(EVICT_SECONDS)
     return Decision(round.plan(view, "WaitingForStreams", reason, message), actions, moving=True)

@@ -1,0 +1,124 @@
+"""What agents, kubelets and the disruption controller do in a rollout, done by tests on a real API server."""
+
+import asyncio
+from typing import Any
+
+import kopf
+from api_server import Api, RefusedError
+from gharial_operator.api_client import ApiClient
+from gharial_operator.apply import Writer
+from gharial_operator.config import OperatorConfig
+from gharial_operator.context import Context
+from gharial_operator.reconcile.pool import reconcile_pool
+from gharial_operator.work_queue import Key, WorkQueue
+from machines import CARD_NODES, NODES, card, report
+
+PODS = "/api/v1/namespaces/default/pods"
+BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+LABELS = {"asr.gharial.dev/model": "english", "asr.gharial.dev/pool": "cards"}
+#: Phases of a card between the permission and the end.
+WAY = ("Ready", "Flashing", "PowerCycling", "Enumerating", "Validating")
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process: nothing in the operator catches it."""
+
+
+def reconcile(pool: str = "cards", writes: int = -1) -> bool:
+    """Looks at a pool until nothing is left to write; killed after so many writes, and then says True."""
+    return asyncio.run(_reconcile(pool, writes))
+
+
+async def _reconcile(pool: str, writes: int) -> bool:
+    left = writes
+
+    def fuse() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise KilledError
+
+    async with ApiClient(kopf.OperatorSettings()) as client:
+        context = Context(OperatorConfig(), client, Writer(client, fuse), WorkQueue())
+        try:
+            while True:
+                before = left
+                await reconcile_pool(context, Key("AsrCardPool", pool))
+                if left == before:
+                    return False
+        except KilledError:
+            return True
+
+
+def state(api: Api, node: str) -> str:
+    """Where a node stands."""
+    return str(api.get(f"{CARD_NODES}/{node}")["spec"]["rollout"]["state"])
+
+
+def cordon(api: Api, node: str) -> tuple[bool, str]:
+    """Whether a node is cordoned, and our mark on it."""
+    live = api.get(f"{NODES}/{node}")
+    mark = live["metadata"].get("annotations", {}).get("asr.gharial.dev/cordoned-for", "")
+    return live["spec"].get("unschedulable", False), mark
+
+
+def add_pod(api: Api, name: str, node: str) -> None:
+    """A server pod of the model `english` that runs and is ready."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    api.apply("/api/v1/namespaces/default/serviceaccounts/default", account)
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": LABELS},
+        "spec": {"nodeName": node, "containers": [{"name": "server", "image": "server"}]},
+    }
+    api.request("POST", PODS, pod)
+    ready = {"type": "Ready", "status": "True"}
+    api.merge(f"{PODS}/{name}/status", {"status": {"phase": "Running", "conditions": [ready]}})
+
+
+def put_budget(api: Api, allowed: int) -> None:
+    """The model's disruption budget, with what the disruption controller found."""
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "english", "labels": LABELS},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"asr.gharial.dev/model": "english"}}},
+    }
+    live = api.apply(f"{BUDGETS}/english", body)
+    status = {
+        "observedGeneration": live["metadata"]["generation"],
+        "disruptionsAllowed": allowed,
+        "currentHealthy": 1 + allowed,
+        "desiredHealthy": 1,
+        "expectedPods": 2,
+        "disruptedPods": None,
+    }
+    api.merge(f"{BUDGETS}/english/status", {"status": status})
+
+
+def kubelets(api: Api) -> int:
+    """Pods that were asked to go are gone, and their budget is whole again; returns how many."""
+    going = [pod for pod in api.items(PODS) if pod["metadata"].get("deletionTimestamp")]
+    for pod in going:
+        api.request("DELETE", f"{PODS}/{pod['metadata']['name']}?gracePeriodSeconds=0")
+    if going:
+        put_budget(api, 1)
+    return len(going)
+
+
+def agents(api: Api) -> None:
+    """Every agent takes one step of what its object asks for."""
+    for live in api.items(CARD_NODES):
+        name, spec = live["metadata"]["name"], live["spec"]
+        cards: list[dict[str, Any]] = live.get("status", {}).get("cards", [])
+        now = cards[0] if cards else card(bitstream="1.1.0")
+        target = spec["bitstream"]["version"]
+        at = WAY.index(now["phase"])
+        if now["bitstream"] != target and (at > 0 or spec["flash"] == "Allowed"):
+            done = at == len(WAY) - 1
+            now = card(bitstream=target) if done else {**now, "phase": WAY[at + 1]}
+        try:
+            report(api, name, now)
+        except (RefusedError, TypeError):
+            continue  # the operator took the object away meanwhile
