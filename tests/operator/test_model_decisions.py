@@ -10,14 +10,18 @@ from gharial_api.model import GatewayRef
 from gharial_operator.config import OperatorConfig
 from gharial_operator.facts import GatewayFacts, ModelFacts, PodFacts, PodStreams, RouteFacts
 from gharial_operator.kinds import HTTP_ROUTE, TRAFFIC_POLICY
+from gharial_operator.policies.card_supply import supply
+from gharial_operator.policies.cards import fit_versions
 from gharial_operator.policies.last_words import last_words
 from gharial_operator.policies.model import ModelDecision, decide_model
 from gharial_operator.specs.claim_template import card_expression
 from gharial_operator.specs.deployment import build_deployment
+from gharial_operator.specs.disruption_budget import build_disruption_budget
 from gharial_operator.specs.http_route import build_http_route
 from gharial_operator.specs.service import build_service
 from machines import card
-from pool_facts import NOW, a_card_node, a_model, a_node, a_pool
+from manifests import SHA
+from pool_facts import NOW, a_card_node, a_model, a_node, a_pool, old, stored
 
 CONFIG = OperatorConfig(server_image="server:1", cuda_server_image="server-cuda:1")
 READY = PodFacts("p1", ready=True, scheduled=True, ip="10.0.0.1")
@@ -145,13 +149,33 @@ def test_last_words(text: str, reason: Reason, sentence: str) -> None:
 
 
 def test_a_claim_asks_for_pool_and_bitstream_and_survives_cards_without_one() -> None:
-    expression = card_expression(a_pool())
+    expression = card_expression(a_pool(), ["1.2.0"])
     attributes = 'device.attributes["cards.asr.gharial.dev"]'
     assert expression == (
         f'{attributes}.pool == "cards" && has({attributes}.bitstreamVersion) && '
         f'{attributes}.bitstreamVersion.compareTo(semver("1.2.0")) == 0'
     )
-    assert card_expression(a_pool(bitstream=None)) == f'{attributes}.pool == "cards"'
+    assert card_expression(a_pool(bitstream=None), []) == f'{attributes}.pool == "cards"'
+
+
+def test_while_nodes_have_an_earlier_good_bitstream_pods_may_run_on_it() -> None:
+    good = {"version": "1.1.0", "url": "https://example.com/card.bit", "sha256": SHA}
+    nodes = [
+        a_card_node("a", card(), rollout=stored("Done", last_good={**good, "version": "1.2.0"})),
+        a_card_node("b", old(), rollout=stored("RolledBack", rolling_back=True, last_good=good)),
+    ]
+    assert fit_versions(a_pool(), nodes) == ("1.2.0", "1.1.0")
+    expression = card_expression(a_pool(), fit_versions(a_pool(), nodes))
+    assert 'compareTo(semver("1.2.0")) == 0 || ' in expression
+    assert expression.endswith('compareTo(semver("1.1.0")) == 0)')
+    facts = ModelFacts(a_model(), NOW, a_pool(), card_nodes=tuple(nodes))
+    assert supply(facts).usable == 2
+
+
+@pytest.mark.parametrize(("at_a_time", "allowed"), [(1, 1), (5, 5), ("50%", "50%"), (0, 1), ("0%", 1)])
+def test_a_drain_takes_as_many_pods_at_a_time_as_a_rollout(at_a_time: int | str, allowed: int | str) -> None:
+    model = a_model(rollout={"maxUnavailable": at_a_time, "maxSurge": 1})
+    assert build_disruption_budget(model)["spec"]["maxUnavailable"] == allowed
 
 
 def test_pods_are_confined_and_get_the_time_to_drain() -> None:

@@ -6,7 +6,7 @@ from gharial_api import AsrCardPool
 from gharial_api.node import Card
 
 from gharial_operator.facts import ModelFacts
-from gharial_operator.policies.cards import PlacedCard, broken, licensed, placed, usable
+from gharial_operator.policies.cards import PlacedCard, broken, fit_versions, licensed, placed, usable
 from gharial_operator.policies.machines import MANAGED_DRIVERS, machine_cards
 from gharial_operator.policies.words import names
 
@@ -33,25 +33,26 @@ def supply(facts: ModelFacts) -> Supply:
         total = machine_cards(pool, facts.cluster_nodes)
         return Supply(total, total, taken, "" if total else _pool_says(pool))
     cards = list(placed(facts.card_nodes))
-    good = [card for card in cards if usable(card.card) and not _behind(pool, card.card)]
-    bad = [f"{card.label} {_trouble(pool, card)}" for card in cards if card not in good]
+    fit = fit_versions(pool, facts.card_nodes)
+    good = [card for card in cards if usable(card.card) and not _behind(fit, card.card)]
+    bad = [f"{card.label} {_trouble(fit, card)}" for card in cards if card not in good]
     why = f"Not usable: {names(bad)}." if bad else ("" if cards else _pool_says(pool))
     return Supply(len(good), len(cards), taken, why)
 
 
-def _behind(pool: AsrCardPool, card: Card) -> bool:
-    return pool.spec.bitstream is not None and card.bitstream != pool.spec.bitstream.version
+def _behind(fit: tuple[str, ...], card: Card) -> bool:
+    return bool(fit) and card.bitstream not in fit
 
 
-def _trouble(pool: AsrCardPool, placed_card: PlacedCard) -> str:
+def _trouble(fit: tuple[str, ...], placed_card: PlacedCard) -> str:
     """Why a card is not usable, in a few words."""
     card = placed_card.card
     if not licensed(card) and card.licence is not None:
         return f"(licence {card.licence.state})"
     if broken(card):
         return f"({card.phase}, {card.health})"
-    if _behind(pool, card) and pool.spec.bitstream is not None:
-        return f"(bitstream {card.bitstream or 'none'}, wanted {pool.spec.bitstream.version})"
+    if _behind(fit, card):
+        return f"(bitstream {card.bitstream or 'none'}, wanted {fit[0]})"
     return f"({card.phase})"
 
 

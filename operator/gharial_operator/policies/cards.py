@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from gharial_api import AsrCardNode
+from gharial_api import AsrCardNode, AsrCardPool
 from gharial_api.node import BUSY_PHASES, Card
 
 #: Phases of a card that needs somebody to look at it.
@@ -66,6 +66,17 @@ def streams_used(node: AsrCardNode) -> int:
 def usable_streams(node: AsrCardNode) -> int:
     """Streams that the node's usable cards can carry."""
     return sum(card.streams.capacity for card in node.status.cards if usable(card))
+
+
+def fit_versions(pool: AsrCardPool, nodes: Iterable[AsrCardNode]) -> tuple[str, ...]:
+    """Bitstream versions on which the pool's models may run: the wanted one, and those that nodes proved good before.
+
+    A pod that must move while a rollout goes on, or after one was rolled back, finds a card of either kind.
+    """
+    if pool.spec.bitstream is None:
+        return ()
+    proved = {node.spec.rollout.last_good.version for node in nodes if node.spec.rollout.last_good}
+    return (pool.spec.bitstream.version, *sorted(proved - {pool.spec.bitstream.version}))
 
 
 def stage(node: AsrCardNode | None, target: str | None) -> Stage:

@@ -22,6 +22,7 @@ from gharial_operator.kinds import (
     Kind,
 )
 from gharial_operator.policies.card_supply import supply
+from gharial_operator.policies.cards import fit_versions
 from gharial_operator.policies.machines import MANAGED_DRIVERS
 from gharial_operator.policies.model_verdicts import ModelView, capacity_available, progressing, ready, route_accepted
 from gharial_operator.policies.verdict import conditions
@@ -85,7 +86,7 @@ def _children(facts: ModelFacts, capacity: int, config: OperatorConfig) -> tuple
         return ()
     children = [(SERVICE_ACCOUNT, build_service_account(model))]
     if pool.spec.driver in MANAGED_DRIVERS:
-        children.append((CLAIM_TEMPLATE, build_claim_template(model, pool)))
+        children.append((CLAIM_TEMPLATE, build_claim_template(model, pool, fit_versions(pool, facts.card_nodes))))
     children += [
         (SERVICE, build_service(model)),
         (DEPLOYMENT, build_deployment(model, pool, capacity, config)),

@@ -1,4 +1,4 @@
-"""The PodDisruptionBudget of a model: node drains take one pod at a time."""
+"""The PodDisruptionBudget of a model: node drains take as many pods at a time as the model's own rollout."""
 
 from gharial_api import AsrModel
 from gharial_api.base import JsonObject
@@ -9,8 +9,10 @@ from gharial_operator.specs.common import child, pod_selector
 
 def build_disruption_budget(model: AsrModel) -> JsonObject:
     """A pod that never became ready may always be evicted: it would block a drain for nothing."""
+    at_a_time = model.spec.rollout.max_unavailable
     spec = {
-        "maxUnavailable": 1,
+        # With 0 no node under the model could ever be drained.
+        "maxUnavailable": at_a_time if at_a_time not in {0, "0%"} else 1,
         "selector": {"matchLabels": pod_selector(model)},
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
