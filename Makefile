@@ -6,7 +6,7 @@ GHARIAL := $(VENV)/bin/gharial
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test check format crds
+.PHONY: help setup demo demo-down test check fuzz format crds
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ check: setup ## Lint, types, layers and contracts: under a minute
 
 test: check ## Every test, the real cluster included
 	$(VENV)/bin/pytest
+
+fuzz: setup ## Ten minutes of coverage-guided fuzzing of what clients may send (FUZZ_SECONDS=600; findings in fuzz-found/)
+	PYTHONPATH=tests/support $(VENV)/bin/python -m fuzzing --seconds $(or $(FUZZ_SECONDS),600)
 
 format: setup ## Format the code and mend what ruff can mend
 	$(VENV)/bin/ruff format .

@@ -126,7 +126,7 @@ def decode_answer(text: str | bytes) -> Answer:
             alternatives,
             fields.get("endpoint"),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise AnswerError(f"the server sent something that is no answer: {text[:80]!r}") from error
     if not alternatives:
         raise AnswerError("the server sent an answer without alternatives")

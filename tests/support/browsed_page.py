@@ -50,7 +50,7 @@ def serving(*options: str, log: Path | None = None) -> Iterator[Server]:
         started = json.loads(process.stderr.readline())
         server = Server(process, started["port"], started["http_port"], started["api_port"])
         deadline = time.monotonic() + LOADING_SECONDS
-        while not httpx.get(f"http://localhost:{server.http_port}/readyz").is_success:
+        while not httpx.get(f"http://localhost:{server.http_port}/readyz", timeout=LOADING_SECONDS).is_success:
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         yield server
