@@ -45,15 +45,19 @@ def test_every_form_gives_the_bits_of_the_portable_one_and_exact_sums(
     scale_N, bias_N = torch.rand(outputs, generator=chance) / 1000, torch.randn(outputs, generator=chance)
     matrix = Matrix(pack(values_NK, scale_N), bias_N)
     x_BI, more_BH = torch.randn(rows, first, generator=chance) * loud, torch.randn(rows, second, generator=chance)
+    rectified = torch.rand(rows, 1, generator=chance) < 0.5
     if rows > 1:
         x_BI[0], more_BH[0] = 1, -1
+        x_BI[1:], more_BH[1:] = (torch.where(rectified[1:], part[1:].relu(), part[1:]) for part in (x_BI, more_BH))
     levels = PORTABLE.quantise(x_BI, more_BH if second else None)
     expected_BN = PORTABLE.product(matrix, levels)
     whole_BK = torch.cat((x_BI, more_BH), 1)
-    step_B1 = whole_BK.abs().amax(1, keepdim=True).clamp(min=1e-12) / 63
-    assert torch.equal(levels.steps, step_B1[:, 0])
+    positive_B1 = (whole_BK >= 0).all(1, keepdim=True)
+    step_B1 = whole_BK.abs().amax(1, keepdim=True).clamp(min=1e-12) / torch.where(positive_B1, 127, 63)
+    assert torch.equal(levels.steps, torch.where(positive_B1, -step_B1, step_B1)[:, 0])
     levels_BK = (whole_BK / step_B1).round()
-    assert torch.equal(levels.levels[:, : first + second], (levels_BK + 64).to(torch.uint8))
+    zero_B1 = torch.where(positive_B1, 0, 64)
+    assert torch.equal(levels.levels[:, : first + second], (levels_BK + zero_B1).to(torch.uint8))
     sums_BN = (levels_BK.long() @ values_NK.long().T).float()
     exact_BN = bias_N + (sums_BN * scale_N).double() * step_B1.double()
     assert torch.equal(expected_BN, exact_BN.float())

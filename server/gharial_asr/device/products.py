@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from gharial_asr.inference.dense import (
     ACTIVATION_LEVELS,
+    POSITIVE_LEVELS,
     SMALLEST_RANGE,
     Bfloat16Dense,
     Dense,
@@ -44,8 +45,10 @@ class ByteDense:
 
     def __call__(self, x_BK: Tensor) -> Tensor:
         rows = x_BK.shape[0]
-        range_B1 = torch.maximum(x_BK.amax(1, keepdim=True), x_BK.amin(1, keepdim=True).neg_())
-        step_B1 = range_B1.clamp_(min=SMALLEST_RANGE).div_(ACTIVATION_LEVELS)
+        lowest_B1 = x_BK.amin(1, keepdim=True)
+        range_B1 = torch.maximum(x_BK.amax(1, keepdim=True), -lowest_B1)
+        levels_B1 = torch.where(lowest_B1 < 0, ACTIVATION_LEVELS, POSITIVE_LEVELS)
+        step_B1 = range_B1.clamp_(min=SMALLEST_RANGE).div_(levels_B1)
         x_BK = (x_BK / step_B1).round_().to(torch.int8)
         if self._more_inputs or rows < _FEWEST_ROWS:
             x_BK = F.pad(x_BK, (0, self._more_inputs, 0, max(0, _FEWEST_ROWS - rows)))

@@ -3,9 +3,10 @@
 Shapes: B rows (streams), K inputs, N outputs.
 
 int8: weights are symmetric with one scale per output. Each row of activations is quantised by itself to the 127
-levels -63..63 of its own largest magnitude, so a stream's numbers never depend on who shares its batch. Seven bits,
-because AVX2 adds two 8 x 8 bit products in 16 bits and would saturate with eight; with seven the integer product is
-exact on every processor. Which kernel and why: docs/decisions/0010-int8-kernel.md.
+levels -63..63 of its own largest magnitude, so a stream's numbers never depend on who shares its batch; a row without
+numbers below zero, as the joint's, to 0..127. Seven bits, because AVX2 adds two 8 x 8 bit products in 16 bits and would
+saturate with eight; with seven the integer product is exact on every processor. Which kernel and why:
+docs/decisions/0010-int8-kernel.md.
 
 bf16: activations and weights are rounded to bfloat16, their products are summed in float32. An int8 weight's values are
 whole numbers up to 127, which bfloat16 holds exactly; its scale is applied to the sums, so nothing is lost of it.
@@ -25,6 +26,8 @@ from gharial_asr.inference.native.packed import PackedWeight
 
 WEIGHT_LEVELS = 127
 ACTIVATION_LEVELS = 63
+# Of rows without numbers below zero.
+POSITIVE_LEVELS = 127
 # A row of zeros is divided by this instead of by zero.
 SMALLEST_RANGE = 1e-12
 

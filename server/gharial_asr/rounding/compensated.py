@@ -56,21 +56,20 @@ def round_compensated(weight_NK: Tensor, inputs: Inputs) -> Rounded:
         lost_IN = torch.empty_like(left_KN[first:last])
         for k in range(first, last):
             level_N = (left_KN[k] / scale_N).round_().clamp_(-WEIGHT_LEVELS, WEIGHT_LEVELS)
-            values_KN[order_K[k]] = level_N.to(torch.int8)
+            values_KN[k] = level_N.to(torch.int8)
             lost_N = (left_KN[k] - level_N * scale_N) / shares_KK[k, k]
             lost_IN[k - first] = lost_N
             left_KN[k + 1 : last].addr_(shares_KK[k, k + 1 : last], lost_N, alpha=-1)
         left_KN[last:].addmm_(shares_KK[first:last, last:].t(), lost_IN, alpha=-1)
-    weight = Int8Weight(values_KN.t().contiguous(), scale_N)
+    weight = Int8Weight(values_KN[order_K.argsort()].t().contiguous(), scale_N)
     lost_NK = weight_NK.double() - weight.dequantised().double()
     return Rounded(weight, (lost_NK @ inputs.mean).float())
 
 
 def _shares(covariance_KK: Tensor) -> Tensor:
     """Row k: how the error of input k is shared by those after it; the upper Cholesky factor of the inverse."""
-    size = len(covariance_KK)
-    added = max(_DAMPING * covariance_KK.diagonal().mean().item(), SMALLEST_RANGE)
-    damped_KK = covariance_KK + added * torch.eye(size, dtype=torch.float64)
+    added = (_DAMPING * covariance_KK.diagonal().mean()).clamp(min=SMALLEST_RANGE)
+    damped_KK = covariance_KK + added * torch.eye(len(covariance_KK), dtype=torch.float64)
     inverse_KK = torch.cholesky_inverse(torch.linalg.cholesky(damped_KK))
     shares_KK: Tensor = torch.linalg.cholesky(inverse_KK, upper=True)
     return shares_KK.float()

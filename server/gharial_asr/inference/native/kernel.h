@@ -12,7 +12,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define AVX2 __attribute__((target("avx2,fma")))
 
-enum { PANEL = 16, GROUP = 4, BYTES = PANEL * GROUP, LEVELS = 63, ZERO = 64 };
+enum { PANEL = 16, GROUP = 4, BYTES = PANEL * GROUP, LEVELS = 63, ZERO = 64, POSITIVE_LEVELS = 127 };
 // Forms of the kernel. Those after the first have AVX2 and FMA.
 enum { PORTABLE, WITH_AVX2, WITH_VNNI, FORMS };
 

@@ -42,7 +42,8 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Rows of activations as bytes (B, 4 G): 64 is zero; a row is levels times its step (B,)."""
+    """Rows of activations as bytes (B, 4 G); a row is its levels times its step (B,). 64 is zero where the step is
+    positive, and 0 where it is negative: in rows without numbers below zero, which have twice the levels."""
 
     levels: Tensor
     steps: Tensor
@@ -85,7 +86,7 @@ class Kernel:
         self._quantise, self._product, self._cells = there.gharial_quantise, there.gharial_product, there.gharial_cells
 
     def quantise(self, x_BI: Tensor, more_BH: Tensor | None = None) -> Levels:
-        """Rows [x, more], each in the 127 levels of its own largest magnitude. Rows of x may lie apart."""
+        """Rows [x, more], each in the levels of its own largest magnitude. Rows of x may lie apart."""
         rows, first = x_BI.shape
         second = 0 if more_BH is None else more_BH.shape[1]
         levels = torch.empty(rows, -(-(first + second) // GROUP) * GROUP, dtype=torch.uint8)

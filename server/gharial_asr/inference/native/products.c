@@ -58,13 +58,15 @@ static INLINE void panels(Tile *tile, int most, const Product *p, int64_t first,
             if (panel + 1 == last || t > 1 || tiles == 1) ahead = 0;
             tile(m, panel, p->levels + from * wide, wide, taken, ahead, acc);
             for (int64_t i = 0; i < taken; i++) {
-                float *out = p->y + (from + i) * m->outputs + panel * PANEL, step = p->steps[from + i];
+                float *out = p->y + (from + i) * m->outputs + panel * PANEL, signed_step = p->steps[from + i];
+                float step = fabsf(signed_step);
+                int32_t offset = signed_step < 0 ? 0 : -1; // all bits of what ZERO added, or none
                 const float *base = p->onto_y ? out : bias;
                 const int32_t *found = acc + i * PANEL;
                 if (outputs == PANEL)
-                    for (int n = 0; n < PANEL; n++) out[n] = fmaf((float)(found[n] - sums[n]) * scale[n], step, base[n]);
+                    for (int n = 0; n < PANEL; n++) out[n] = fmaf((float)(found[n] - (sums[n] & offset)) * scale[n], step, base[n]);
                 else
-                    for (int n = 0; n < outputs; n++) out[n] = fmaf((float)(found[n] - sums[n]) * scale[n], step, base[n]);
+                    for (int n = 0; n < outputs; n++) out[n] = fmaf((float)(found[n] - (sums[n] & offset)) * scale[n], step, base[n]);
             }
         }
     }

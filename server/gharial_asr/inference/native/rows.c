@@ -32,8 +32,14 @@ static INLINE float largest(const float *x, int64_t length, float most) {
     return of_bits(found);
 }
 
-static INLINE void to_levels(const float *x, int64_t length, float step, uint8_t *levels) {
-    for (int64_t k = 0; k < length; k++) levels[k] = (uint8_t)(ZERO + (int32_t)(x[k] / step + ROUNDER - ROUNDER));
+// The lowest number, at most 0.
+static INLINE float lowest(const float *x, int64_t length, float least) {
+    for (int64_t k = 0; k < length; k++) least = x[k] < least ? x[k] : least;
+    return least;
+}
+
+static INLINE void to_levels(const float *x, int64_t length, float step, int32_t zero, uint8_t *levels) {
+    for (int64_t k = 0; k < length; k++) levels[k] = (uint8_t)(zero + (int32_t)(x[k] / step + ROUNDER - ROUNDER));
 }
 
 typedef struct {
@@ -49,10 +55,13 @@ static INLINE void quantise_rows(const Quantise *q, int64_t from, int64_t to) {
         const float *a = q->first + r * q->first_stride, *b = q->second + r * q->second_inputs;
         uint8_t *levels = q->levels + r * wide;
         float most = largest(b, q->second_inputs, largest(a, q->first_inputs, SMALLEST_RANGE));
-        float step = q->steps[r] = most / LEVELS;
-        to_levels(a, q->first_inputs, step, levels);
-        to_levels(b, q->second_inputs, step, levels + q->first_inputs);
-        memset(levels + inputs, ZERO, wide - inputs);
+        _Bool positive = !(lowest(b, q->second_inputs, lowest(a, q->first_inputs, 0.0f)) < 0.0f);
+        int32_t zero = positive ? 0 : ZERO;
+        float step = most / (positive ? POSITIVE_LEVELS : LEVELS);
+        q->steps[r] = positive ? -step : step;
+        to_levels(a, q->first_inputs, step, zero, levels);
+        to_levels(b, q->second_inputs, step, zero, levels + q->first_inputs);
+        memset(levels + inputs, zero, wide - inputs);
     }
 }
 
@@ -70,7 +79,9 @@ AVX2 static void quantise_avx2(const void *work, int64_t part, int64_t parts) {
 #define quantise_avx2 quantise_portable
 #endif
 
-// Rows [first, second], each divided by its own step, its largest magnitude / 63, and rounded: -63..63, ZERO added.
+// Rows [first, second], each divided by its own step, its largest magnitude / 63, and rounded: -63..63, ZERO added. Rows
+// without a number below zero, as a rectifier gives, have twice the levels: their step is the largest / 127, they become
+// 0..127 and nothing is added. The sign of the step tells: it is negative for those.
 EXPORT void gharial_quantise(int32_t form, int64_t threads, const float *first, int64_t first_stride, int64_t first_inputs,
                              const float *second, int64_t second_inputs, int64_t rows, uint8_t *levels, float *steps) {
     Quantise q = {first, second, first_stride, first_inputs, second_inputs, rows, levels, steps};
