@@ -4,7 +4,7 @@ Every stream has two slots of the runner behind, its lanes; outside of overlaps 
 runs is drawn in docs/reference/decoding-resets.md. Shapes: B streams of a batch, R rows of the runner behind, S slots.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,6 +54,9 @@ class LaneRunner:
     @property
     def step_samples(self) -> int:
         return self._runner.step_samples
+
+    def preparing(self, keywords: Keywords) -> Iterator[None]:
+        return self._runner.preparing(keywords)
 
     def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
         self.free(slot)

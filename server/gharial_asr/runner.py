@@ -5,7 +5,7 @@ A runner is used by one thread. Shapes: B streams of a batch, N samples of a ste
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -48,6 +48,10 @@ class Runner(Protocol):
     @property
     def step_samples(self) -> int:
         """Samples in one step (960: 60 ms at 16 kHz)."""
+
+    def preparing(self, keywords: Keywords) -> Iterator[None]:
+        """Does what keywords need before `open`, in pieces of a millisecond or two; else `open` does it at once. Raises
+        ValueError as `open` does."""
 
     def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
         """Makes a slot as new for a stream named by a generation other than 0. Raises ValueError for keywords that the
@@ -127,6 +131,9 @@ class LocalRunner:
     def bytes_per_stream(self) -> int:
         """Memory of one stream's state."""
         return self.states.bytes_per_slot + self.decoder.bytes_per_slot
+
+    def preparing(self, keywords: Keywords) -> Iterator[None]:
+        return self._compiler.compiling(keywords)
 
     @torch.inference_mode()
     def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:

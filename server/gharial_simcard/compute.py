@@ -1,6 +1,7 @@
 """Brings the arithmetic behind a card's socket up and down with the card."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from gharial_asr.emissions import Emissions
@@ -29,6 +30,10 @@ class HangingRunner:
     def step_samples(self) -> int:
         """Samples of one stream in a step."""
         return self._runner.step_samples
+
+    def preparing(self, keywords: Keywords) -> Iterator[None]:
+        """Does what keywords need, in pieces."""
+        return self._runner.preparing(keywords)
 
     def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
         """Makes a slot as new."""

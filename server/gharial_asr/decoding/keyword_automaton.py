@@ -5,7 +5,7 @@ phrase. docs/reference/keywords.md explains what is granted when, and when it is
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,6 +16,8 @@ from gharial_asr.keywords import Keywords
 
 # Lists that a runner remembers.
 MOST_LISTS = 64
+# States that are worked on at a time, where others wait.
+_PIECE = 256
 
 
 class Spelling(Protocol):
@@ -67,19 +69,40 @@ class Automaton:
 
 def compile_keywords(keywords: Keywords, tokenizer: Spelling) -> Automaton:
     """The automaton of keywords. Raises ValueError for a phrase that the model cannot write."""
+    work = _compiling(keywords, tokenizer)
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            automaton: Automaton = done.value
+            return automaton
+
+
+def _compiling(keywords: Keywords, tokenizer: Spelling) -> Generator[None, None, Automaton]:
+    """`compile_keywords` in pieces of a millisecond or two."""
     nodes = [_Node()]
     for phrase, boost in keywords:
         for spelling in tokenizer.spellings(phrase):
             _insert(nodes, spelling, boost, tokenizer.pieces)
-    edges = _edges(nodes, _link(nodes))
-    return Automaton(
-        np.array([node.advance for node in nodes], np.float32),
-        np.cumsum([0, *(len(each) for each in edges)], dtype=np.int64),
-        np.array([token for each in edges for token in sorted(each)], np.int64),
-        np.array([each[token][0] for each in edges for token in sorted(each)], np.int64),
-        np.array([each[token][1] for each in edges for token in sorted(each)], np.float32),
-        np.array([each[token][2] for each in edges for token in sorted(each)], np.bool_),
-    )
+        yield
+    order = yield from _link(nodes)
+    edges = yield from _edges(nodes, order)
+    tokens, targets, gains, leaves = [], [], [], []
+    for number, of_node in enumerate(edges):
+        for token, (target, gain, leaving) in sorted(of_node.items()):
+            tokens.append(token)
+            targets.append(target)
+            gains.append(gain)
+            leaves.append(leaving)
+        if number % _PIECE == 0:
+            yield
+    counts, advance = [len(each) for each in edges], [node.advance for node in nodes]
+    yield
+    starts, x_tokens = np.cumsum([0, *counts], dtype=np.int64), np.array(tokens, np.int64)
+    yield
+    x_targets, x_gains = np.array(targets, np.int64), np.array(gains, np.float32)
+    yield
+    return Automaton(np.array(advance, np.float32), starts, x_tokens, x_targets, x_gains, np.array(leaves, np.bool_))
 
 
 class KeywordCompiler:
@@ -92,14 +115,21 @@ class KeywordCompiler:
 
     def compile(self, keywords: Keywords) -> Automaton:
         """The automaton of keywords. Raises ValueError for a phrase that the model cannot write."""
+        for _ in self.compiling(keywords):
+            pass
+        return self._compiled[keywords]
+
+    def compiling(self, keywords: Keywords) -> Iterator[None]:
+        """Does what `compile` does in pieces of a millisecond or two; `compile` then has nothing left to do."""
         if self._tokenizer is None:
             raise ValueError("the model has no tokenizer, which keywords need; serve a trained checkpoint")
-        automaton = self._compiled.get(keywords) or compile_keywords(keywords, self._tokenizer)
+        automaton = self._compiled.get(keywords)
+        if automaton is None:
+            automaton = yield from _compiling(keywords, self._tokenizer)
         self._compiled[keywords] = automaton
         self._compiled.move_to_end(keywords)
         if len(self._compiled) > MOST_LISTS:
             self._compiled.popitem(last=False)
-        return automaton
 
 
 def _insert(nodes: list[_Node], spelling: Sequence[int], boost: float, pieces: Sequence[str]) -> None:
@@ -115,13 +145,15 @@ def _insert(nodes: list[_Node], spelling: Sequence[int], boost: float, pieces: S
     nodes[at].total += boost * nodes[at].characters
 
 
-def _link(nodes: list[_Node]) -> list[int]:
+def _link(nodes: list[_Node]) -> Generator[None, None, list[int]]:
     """Finds every node's fallback, the longest end of it that is a node, and adds up totals. Nodes, shorter first."""
     order: list[int] = []
     waiting = deque([0])
     while waiting:
         at = waiting.popleft()
         order.append(at)
+        if len(order) % _PIECE == 0:
+            yield
         for token, child in nodes[at].children.items():
             waiting.append(child)
             if at != 0:
@@ -138,10 +170,12 @@ def _follow(nodes: list[_Node], at: int, token: int) -> int:
     return nodes[at].children[token]
 
 
-def _edges(nodes: list[_Node], order: list[int]) -> list[dict[int, tuple[int, float, bool]]]:
+def _edges(nodes: list[_Node], order: list[int]) -> Generator[None, None, list[dict[int, tuple[int, float, bool]]]]:
     """Of every node, by token: target, gain, and whether the phrase under way is given up."""
     edges: list[dict[int, tuple[int, float, bool]]] = [{} for _ in nodes]
-    for at in order:
+    for number, at in enumerate(order):
+        if number % _PIECE == 0:
+            yield
         node = nodes[at]
         if node.fallback != 0:
             for token, (target, _, _) in edges[node.fallback].items():

@@ -6,7 +6,7 @@ Shapes: B streams of a batch, N samples of a step.
 import logging
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -108,6 +108,9 @@ class DeviceRunner:
     def bytes_per_stream(self) -> int:
         """Device memory of one stream's state."""
         return self._states.bytes_per_slot
+
+    def preparing(self, keywords: Keywords) -> Iterator[None]:
+        return self._compiler.compiling(keywords)
 
     @torch.inference_mode()
     def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:

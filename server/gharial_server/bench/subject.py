@@ -87,7 +87,8 @@ class CountingRunner:
         self._runner = runner
         self.slots, self.step_samples = runner.slots, runner.step_samples
         self.bytes_per_stream = runner.bytes_per_stream
-        self.open, self.free, self.close = runner.open, runner.free, runner.close
+        self.preparing, self.open = runner.preparing, runner.open
+        self.free, self.close = runner.free, runner.close
         self.rows = self.tokens = 0
 
     def step(self, batch: Batch) -> Emissions:

@@ -9,7 +9,8 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,9 @@ from gharial_server.engine.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
+# How long a step may be put off for the keywords of a stream that begins.
+_PREPARING_SECONDS = 0.002
+
 
 class LiveStream:
     """One stream; implements `interface.Stream`. What it holds is guarded by the engine's lock."""
@@ -49,6 +53,8 @@ class LiveStream:
         self.transcript = Transcript(engine.pieces, engine.frame_seconds, engine.endpointing, alternatives)
         self.finished_at: float | None = None
         self.ended = False
+        # Whether the runner knows it. Before that audio waits.
+        self.opened = False
         self._engine = engine
 
     @property
@@ -105,6 +111,7 @@ class BatchingEngine:
         self._streams: dict[int, LiveStream] = {}
         self._waiting: dict[int, LiveStream] = {}
         self._errands: list[Callable[[], None]] = []
+        self._preparing: deque[tuple[LiveStream, Keywords, Iterator[None]]] = deque()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -129,7 +136,10 @@ class BatchingEngine:
             slot = self._table.take()
             stream = LiveStream(self, next(self._numbers), slot, sink, alternatives)
             self._streams[stream.id] = stream
-            self._errands.append(lambda: self._open_slot(stream, keywords))
+            if keywords:
+                self._preparing.append((stream, keywords, self._runner.preparing(keywords)))
+            else:
+                self._errands.append(lambda: self._open_slot(stream, keywords))
             self._wake.notify()
             return stream
 
@@ -143,8 +153,7 @@ class BatchingEngine:
                 return
             stream.frames.push(samples, now)
             if stream.frames.ready:
-                self._waiting[stream.id] = stream
-                self._wake.notify()
+                self._has_work(stream)
 
     def finish(self, stream: LiveStream) -> None:
         """See `interface.Stream.finish`."""
@@ -154,8 +163,7 @@ class BatchingEngine:
                 return
             stream.finished_at = now
             stream.frames.finish(now)
-            self._waiting[stream.id] = stream
-            self._wake.notify()
+            self._has_work(stream)
 
     def close(self, stream: LiveStream) -> None:
         """See `interface.Stream.close`."""
@@ -184,7 +192,7 @@ class BatchingEngine:
     def _collect(self) -> list[_Row] | None:
         """Waits for work; one row for every stream that has any. None when the engine is to stop."""
         with self._wake:
-            self._wake.wait_for(lambda: self._waiting or self._errands or self._stopping)
+            self._wake.wait_for(lambda: self._waiting or self._errands or self._preparing or self._stopping)
             if self._stopping:
                 return None
             errands, self._errands = self._errands, []
@@ -192,7 +200,24 @@ class BatchingEngine:
             rows = [self._row(stream) for stream in waiting.values()]
         for errand in errands:
             errand()
+        if self._preparing:
+            self._prepare()
         return [row for row in rows if not row.stream.ended]
+
+    def _prepare(self) -> None:
+        """Works a little on the keywords of the stream that waits longest for them: hundreds of phrases take a tenth of
+        a second, for which the other streams must not wait."""
+        stream, keywords, work = self._preparing[0]
+        deadline = time.monotonic() + _PREPARING_SECONDS
+        try:
+            for _ in () if stream.ended else work:
+                if time.monotonic() > deadline:
+                    return
+        except ValueError:  # `open` finds the same, and tells the stream
+            pass
+        self._preparing.popleft()
+        if not stream.ended:
+            self._open_slot(stream, keywords)
 
     def _open_slot(self, stream: LiveStream, keywords: Keywords) -> None:
         """A card may refuse one stream (its licence has ended, say) and go on with the others, and so may a model that
@@ -201,6 +226,17 @@ class BatchingEngine:
             self._runner.open(stream.slot.index, stream.slot.generation, keywords)
         except (CardError, ValueError) as error:
             self._fail([stream], str(error))
+            return
+        with self._wake:
+            stream.opened = True
+            if not stream.ended and (stream.frames.ready or stream.finished_at is not None):
+                self._has_work(stream)
+
+    def _has_work(self, stream: LiveStream) -> None:
+        """The stream takes part in the next step, once the runner knows it. The lock is held."""
+        if stream.opened:
+            self._waiting[stream.id] = stream
+            self._wake.notify()
 
     def _row(self, stream: LiveStream) -> _Row:
         if not stream.frames.ready:

@@ -1,5 +1,6 @@
 """The arithmetic on a card: a runner whose calls are messages on the card's Unix socket."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,10 @@ class CardRunner:
     @property
     def step_samples(self) -> int:
         return self._step_samples
+
+    def preparing(self, keywords: Keywords) -> Iterator[None]:
+        """The card does all of it itself."""
+        return iter(())
 
     def open(self, slot: int, generation: int, keywords: Keywords = ()) -> None:
         self._channel.ask(wire.Open(slot, generation, to_bytes(keywords)), wire.Done)
