@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from gharial_wire.answers import Answer, decode_answer, moved
-from gharial_wire.audio import FRAME_SAMPLES, SAMPLE_RATE
+from gharial_wire.audio import FRAME_SAMPLES, FRAME_SECONDS, SAMPLE_RATE
 from gharial_wire.closing import RETRYABLE_CODES
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -98,7 +98,7 @@ class _Transcription:
             connection = await open_stream(self._url, self._options.headers, self._patience)
             code, reason = await self._stream(connection, first)
             if code == 1000:
-                if self._ended_at is not None or not self._options.through_endpoints:
+                if not self._may_go_on(first):
                     break
                 first = round(self._heard_until * SAMPLE_RATE)
                 continue
@@ -112,6 +112,12 @@ class _Transcription:
             self._result.closing_seconds = max(self._answered_at - self._ended_at, 0.0)
         return self._result
 
+    def _may_go_on(self, first: int) -> bool:
+        """Whether the server ended the stream, which began at sample `first`, before all audio was answered."""
+        if not self._options.through_endpoints or self._heard_until * SAMPLE_RATE <= first:
+            return False
+        return self._ended_at is None or self._heard_until + FRAME_SECONDS / 2 < self._result.audio_seconds
+
     def _rewind(self) -> int:
         """Takes back what was not finished and returns the sample to send on from."""
         point = resume_point(self._result.finals)
@@ -123,6 +129,7 @@ class _Transcription:
     async def _stream(self, connection: ClientConnection, first: int) -> tuple[int, str]:
         """One connection, from sample `first` to its end; returns its close code and reason."""
         meter = LatencyMeter()
+        self._ended_at = None
         response = connection.response
         if response is not None and (name := response.headers.get("X-Gharial-Stream")):
             self._result.streams.append(name)

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 
+import numpy as np
 import pytest
 from gharial_client.connecting import StreamError
 from gharial_client.transcription import Options, transcribe
+from gharial_wire.answers import encode_answer
 from gharial_wire.closing import RESTARTING
 from gharial_wire.request import StreamRequest
+from websockets.asyncio.server import ServerConnection, serve
 
 FAST = Options(pace=None)
 
@@ -95,7 +98,7 @@ async def test_a_client_goes_on_when_the_server_restarts(harness) -> None:
 
 
 async def test_each_connection_may_be_lost_and_nothing_is_said_twice(harness) -> None:
-    said = [*range(1, 40)]
+    said = [*range(1, 90)]
     async with harness.serve() as server:
         cuts = 0
 
@@ -105,6 +108,31 @@ async def test_each_connection_may_be_lost_and_nothing_is_said_twice(harness) ->
                 cuts += 1
                 server.service.close_all(RESTARTING)
 
-        result = await transcribe(harness.spoken(said), harness.url(server), Options(pace=2.0), cut)
+        result = await transcribe(harness.spoken(said), harness.url(server), Options(pace=3.0), cut)
     assert result.reconnects == 3
     assert result.transcript == " ".join(map(str, said))
+
+
+async def test_where_the_server_ends_a_stream_at_an_endpoint_the_next_one_goes_on() -> None:
+    """A server that ends every stream after three frames, as at an endpoint; frames carry numbers."""
+
+    async def listen(socket: ServerConnection) -> None:
+        heard = b""
+        async for message in socket:
+            assert isinstance(message, bytes)
+            heard += message
+            if not message or len(heard) >= 3 * 1920:
+                break
+        numbers = [str(heard[at]) for at in range(0, min(len(heard), 3 * 1920), 1920)]
+        text = "".join(f" {number}" for number in numbers)
+        ended = "silence" if len(numbers) == 3 else None
+        await socket.send(encode_answer(0.0, 0.06 * len(numbers), False, [(text, 1.0)], ended))
+
+    samples = np.repeat(np.arange(1, 8, dtype=np.int16), 960)
+    async with serve(listen, "127.0.0.1", 0) as server:
+        host, port = next(iter(server.sockets)).getsockname()
+        result = await transcribe(samples, f"ws://{host}:{port}", Options(pace=None, through_endpoints=True))
+        ended_early = await transcribe(samples, f"ws://{host}:{port}", FAST)
+    assert result.transcript == "1 2 3 4 5 6 7"
+    assert [round(final.end, 2) for final in result.finals] == [0.18, 0.36, 0.42]
+    assert ended_early.transcript == "1 2 3"
