@@ -34,7 +34,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 # A proxy says so. The page then reaches the stream where it came from itself, and not at the server's own port.
-PROXY_HEADERS = ("x-forwarded-for", "forwarded", "x-envoy-external-address")
+PROXY_HEADERS = ("x-forwarded-for", "x-forwarded-proto", "forwarded")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 from gharial_cluster.demo.recording import transcribe
 from gharial_cluster.demo.site import Site
 from gharial_cluster.network_plan import NODES
@@ -32,3 +33,9 @@ def test_two_pods_on_two_nodes_hold_one_card_each(site: Site) -> None:
         for result in claim["status"]["allocation"]["devices"]["results"]
     ]
     assert len(set(devices)) == len(pods) == 2
+
+
+def test_the_gateway_leads_to_the_page_and_the_page_to_the_gateway(site: Site) -> None:
+    url = site.gateway_url().replace("ws:", "http:")
+    assert "<title>Gharial</title>" in httpx.get(f"{url}/").raise_for_status().text
+    assert httpx.get(f"{url}/ui/config.json").json()["stream"] == {"port": None, "path": "/asr/v0.1/stream"}

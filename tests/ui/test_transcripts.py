@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 STARTER = Path(__file__).resolve().parents[2] / "models/starter"
 DIGITS = STARTER / "samples/digits.flac"
+FIVE_DIGITS = STARTER / "samples/digits-jackson-000.flac"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ async def test_a_stereo_recording_at_44_100_hz_is_mixed_and_resampled(
 async def test_the_microphone_gets_the_transcript_of_what_it_heard(
     starter: Server, model: CompiledModel, tmp_path: Path
 ) -> None:
-    recording = read_audio(STARTER / "samples/digits-jackson-000.flac")
+    recording = read_audio(FIVE_DIGITS)
     spoken = tmp_path / "spoken.wav"
     soundfile.write(spoken, np.concatenate([np.zeros(32000, np.float32), recording, np.zeros(8000, np.float32)]), 16000)
     async with browsing(starter.url, microphone=spoken) as browsed:
@@ -86,11 +87,11 @@ async def test_beam_search_shows_readings_and_ends_with_the_offline_transcript(
     beam: Server, model: CompiledModel
 ) -> None:
     async with browsing(f"{beam.url}?alternatives=3") as browsed:
-        await browsed.page.set_input_files("#file", STARTER / "samples/digits-jackson-000.flac")
+        await browsed.page.set_input_files("#file", FIVE_DIGITS)
         await browsed.page.locator(".word[data-sure=open]").first.wait_for()
         await browsed.page.locator("#readings li").nth(1).wait_for()
         await browsed.status("Finished")
-        expected = offline(model, read_audio(STARTER / "samples/digits-jackson-000.flac"), Recognition(decoder=BEAM))
+        expected = offline(model, read_audio(FIVE_DIGITS), Recognition(decoder=BEAM))
         assert await browsed.words() == expected
         assert await browsed.page.locator(".word[data-sure=open]:visible").count() == 1  # the legend's
 
@@ -99,12 +100,12 @@ async def test_a_broken_connection_goes_on_at_the_last_pause_and_loses_no_word(
     starter: Server, model: CompiledModel
 ) -> None:
     async with cuttable(starter.port) as (port, cut), browsing(f"{starter.url}?url=ws://localhost:{port}") as browsed:
-        await browsed.page.set_input_files("#file", DIGITS)
-        await browsed.page.locator("#text .word").nth(4).wait_for()
+        await browsed.page.set_input_files("#file", FIVE_DIGITS)
+        await browsed.page.locator("#text .word").nth(1).wait_for()
         cut.set()
         await browsed.page.get_by_role("alert").get_by_text("The connection was lost. Trying again in 1 s").wait_for()
         await browsed.status("Finished")
-        assert await browsed.words() == offline(model, read_audio(DIGITS))
+        assert await browsed.words() == offline(model, read_audio(FIVE_DIGITS))
         assert len(browsed.streams) == 2
 
 
