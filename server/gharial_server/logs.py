@@ -33,3 +33,5 @@ def configure(level: str = "info") -> None:
     # One line per stream is ours to write; the libraries' own chatter (handshakes of probes and scanners) is not.
     for noisy in ("websockets", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns of whatever a client does wrong.
+    logging.getLogger("picows").setLevel(logging.ERROR)

@@ -6,6 +6,7 @@ so each stream's memory is bounded, and a client in a hurry is slowed by TCP alo
 
 import asyncio
 import logging
+import sys
 import time
 from typing import Protocol
 
@@ -23,6 +24,11 @@ log = logging.getLogger(__name__)
 
 # Audio that one stream may have waiting in the engine.
 MAX_BACKLOG_SECONDS = 10.0
+# Whoever sends more is read no further until the time allows for it: each message costs the other streams time, however
+# small it is. Speech in pieces of 10 ms is a twentieth of this.
+MESSAGES_PER_SECOND = 2000
+# How many are taken before the clock is looked at.
+MANY_MESSAGES = 200
 # Pings keep middleboxes awake. Whether the peer lives is told by its audio: the pong of a client in a hurry lies behind
 # audio that is not read yet, and would come too late.
 PING_SECONDS = 20.0
@@ -65,18 +71,29 @@ class Session:
         self._billed = 0
         self._decoding = False
         self._is_reading = True
-        self._has_heard = False
-        self._heard_at = self._pinged_at = self._began
+        # Messages in all, and how many there were when somebody looked.
+        self._messages = self._heard_messages = self._looked_messages = 0
+        self._next_look = MANY_MESSAGES
+        self._is_flooding = False
+        self._heard_at = self._pinged_at = self._looked_at = self._began
         service.attach(stream, self)
         self._tenant = wanted.tenant
         service.count(wanted.tenant, 1)
 
     def receive(self, message: bytes) -> None:
         """Takes one binary message of the client."""
-        self._has_heard = True  # `check` looks at the clock, once for many messages
+        self._messages += 1
         self._pass_on(self._protocol.receive_binary(message))
         if self._protocol.is_unsettled:
             self._settle()
+        if self._messages >= self._next_look:
+            self._look_at_clock()
+
+    def count(self) -> None:
+        """Takes note of a frame that is no message: floods of them are floods too."""
+        self._messages += 1
+        if self._messages >= self._next_look:
+            self._look_at_clock()
 
     def receive_text(self) -> None:
         """Takes one text message of the client."""
@@ -128,8 +145,10 @@ class Session:
         """Looks, now and then, after a client that reads nothing (dropped) or sends nothing (closed)."""
         settings = self._service.settings
         self._bill()
-        if self._has_heard:
-            self._has_heard, self._heard_at = False, now
+        if self._messages > self._heard_messages:
+            self._heard_at, self._heard_messages = now, self._messages
+            if not self._is_flooding:
+                self._allow(now)  # time in which little came is no leave to flood later
         if self._clogged_since is not None and now - self._clogged_since > settings.write_timeout:
             self.end(SLOW_READER)
             self._outlet.abort()
@@ -179,6 +198,23 @@ class Session:
                 self._journey.hears()
                 self._balance()
 
+    def _look_at_clock(self) -> None:
+        """Reads no further while more messages have come than the time since the last look allows."""
+        now = time.monotonic()
+        wait = self._looked_at + (self._messages - self._looked_messages) / MESSAGES_PER_SECOND - now
+        self._is_flooding = wait > 0
+        if self._is_flooding:
+            self._next_look = sys.maxsize
+            asyncio.get_running_loop().call_later(wait, self._look_at_clock)
+        else:
+            self._allow(now)
+        self._balance()
+
+    def _allow(self, now: float) -> None:
+        """Messages are counted anew from now on."""
+        self._looked_at, self._looked_messages = now, self._messages
+        self._next_look = self._messages + MANY_MESSAGES
+
     def _decode_on(self) -> None:
         """One more piece of what waits to be decoded; other streams have had their turn meanwhile."""
         self._decoding = False
@@ -198,11 +234,11 @@ class Session:
             self._balance()
 
     def _balance(self) -> None:
-        """Reads on while there is room and nothing waits to be decoded, and only then."""
+        """Reads on while there is room, nothing waits to be decoded and no flood comes, and only then."""
         if self._protocol.close is not None:
             return
         is_stuffed, has_more = self._is_stuffed(), self._protocol.has_more
-        self._is_reading = not is_stuffed and not has_more
+        self._is_reading = not is_stuffed and not has_more and not self._is_flooding
         self._outlet.set_reading(self._is_reading)
         if has_more and not is_stuffed and not self._decoding:
             self._decoding = True

@@ -26,6 +26,7 @@ from gharial_server.admission import Refusal
 from gharial_server.journey import Journey
 from gharial_server.ports import BACKLOG
 from gharial_server.service import Service
+from gharial_server.web.doorman import MOST_AT_ONCE, Doorman
 from gharial_server.web.handshake import Wanted, acceptance, judge, mend_connection_header, refusal
 from gharial_server.web.session import Session
 
@@ -36,8 +37,11 @@ BINARY, TEXT = WSMsgType.BINARY, WSMsgType.TEXT
 MAX_MESSAGE_BYTES = 1 << 20
 # Answers in bytes that may wait for a client to read them, beyond the kernel's own buffers.
 MAX_UNREAD_BYTES = 64 * 1024
-# Audio that the kernel may hold for a stream: 8 s.
-KERNEL_BYTES = 256 * 1024
+# What the kernel may hold for a stream, in each direction: 2 s of audio, half a minute of answers. All of it may come
+# in one turn of the loop, as tiny messages; and it is memory that a client that reads nothing makes us fill.
+KERNEL_BYTES = 64 * 1024
+# Frames after our Close.
+MAX_IGNORED = 50_000
 HANDSHAKE_SECONDS = 10.0
 # How long a Close is waited for after ours was sent.
 CLOSE_SECONDS = 3.0
@@ -51,8 +55,10 @@ class StreamConnection(WSListener):
         self._journey = journey
         self._wanted = wanted
         self._session: Session | None = None
+        self._hears: Session | None = None  # the session, until the Close is sent
+        self._ignored = 0
         self._transport: WSTransport | None = None
-        self._fragments: list[bytes] = []
+        self._fragments = bytearray()
         self._reading = True
         self._closing: asyncio.TimerHandle | None = None
 
@@ -62,28 +68,33 @@ class StreamConnection(WSListener):
         # The library reads all that the kernel holds, and its own buffer grows with that.
         kernel = transport.underlying_transport.get_extra_info("socket")
         kernel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
+        kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
         service = self._endpoint.service
-        self._endpoint.connections.add(self)
+        self._endpoint.welcome(self, kernel.fileno())
         # `judge` has found room for it in this same turn of the event loop, so only a dying engine says no here.
         admitted = service.admit(self._wanted.request)
         if isinstance(admitted, Refusal):
             self.close(FAILED)
         else:
-            self._session = Session(self._journey, self._wanted, admitted, self, service)
+            self._session = self._hears = Session(self._journey, self._wanted, admitted, self, service)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind is BINARY and frame.fin and self._session is not None:  # nearly always
-            self._session.receive(frame.get_payload_as_bytes())
-        elif kind == WSMsgType.CLOSE:
+        if kind is BINARY and frame.fin and self._hears is not None:  # nearly always
+            self._hears.receive(frame.get_payload_as_bytes())
+        elif kind is WSMsgType.CLOSE:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
-        elif self._session is None or self._closing is not None:
-            return
-        elif kind == WSMsgType.TEXT:
-            self._session.receive_text()
-        elif kind in (WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            self._join(frame)
+        elif self._hears is None:
+            self._ignore()
+        elif kind is WSMsgType.TEXT:
+            self._hears.receive_text()
+        else:
+            self._hears.count()
+            if kind is WSMsgType.PING:
+                transport.send_pong(frame.get_payload_as_bytes())
+            elif kind is not WSMsgType.PONG:
+                self._join(frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._endpoint.forget(self)
@@ -114,6 +125,7 @@ class StreamConnection(WSListener):
         """Begins the closing handshake; a second call does nothing."""
         if self._closing is None:
             assert self._transport is not None
+            self._hears = None
             self._transport.send_close(WSCloseCode(close.code), close.reason)
             self.set_reading(True)  # the peer's Close may lie behind unread audio
             self._closing = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)
@@ -134,13 +146,19 @@ class StreamConnection(WSListener):
 
     def _join(self, frame: WSFrame) -> None:
         """A message in several frames is one message."""
-        assert self._session is not None
-        self._fragments.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._fragments)) > MAX_MESSAGE_BYTES or len(self._fragments) > MAX_MESSAGE_BYTES // 64:
-            self._session.end(TOO_LARGE)
+        assert self._hears is not None
+        self._fragments += frame.get_payload_as_bytes()
+        if len(self._fragments) > MAX_MESSAGE_BYTES:
+            self._hears.end(TOO_LARGE)
         elif frame.fin:
-            message, self._fragments = b"".join(self._fragments), []
-            self._session.receive(message)
+            message, self._fragments = bytes(self._fragments), bytearray()
+            self._hears.receive(message)
+
+    def _ignore(self) -> None:
+        """What comes after the Close was under way when it was sent; there is an end to that."""
+        self._ignored += 1
+        if self._ignored > MAX_IGNORED:
+            self.abort()
 
 
 class StreamEndpoint:
@@ -150,7 +168,14 @@ class StreamEndpoint:
         self.service = service
         self.connections: set[StreamConnection] = set()
         self._server: asyncio.Server | None = None
+        self._doorman: Doorman | None = None
         self._gone = asyncio.Event()
+
+    def welcome(self, connection: StreamConnection, descriptor: int) -> None:
+        """The connection has finished its handshake."""
+        self.connections.add(connection)
+        if self._doorman is not None:
+            self._doorman.finished(descriptor)
 
     def forget(self, connection: StreamConnection) -> None:
         """The connection is over."""
@@ -159,14 +184,18 @@ class StreamEndpoint:
 
     async def start(self, port: socket.socket) -> None:
         """Serves on a listening socket."""
+        self._doorman = Doorman(port, self.service.metrics.refusals.labels("handshakes").inc)
         self._server = await ws_create_server(
             self._answer,
-            sock=port,
+            sock=self._doorman,
             websocket_handshake_timeout=HANDSHAKE_SECONDS,
             max_frame_size=MAX_MESSAGE_BYTES,
             read_buffer_init_size=4096,
-            backlog=BACKLOG,
+            enable_auto_pong=False,  # pings count as messages, or a flood of them would not
+            backlog=MOST_AT_ONCE,
+            use_aiofastnet=True,  # uvloop's own server would accept without asking the doorman
         )
+        self._doorman.listen(BACKLOG)
 
     async def stop(self) -> None:
         """Closes the port and waits until every connection has gone; one that lingers is dropped."""
