@@ -1,5 +1,6 @@
 """What becomes of each node: a table of single decisions, and what is done about them."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -280,3 +281,11 @@ def test_a_window_keeps_its_hour_over_a_change_of_summer_time() -> None:
     assert open_now([window], datetime(2026, 3, 28, 3, 0, tzinfo=UTC))
     assert open_now([window], datetime(2026, 3, 29, 2, 0, tzinfo=UTC))
     assert not open_now([window], datetime(2026, 3, 29, 3, 0, tzinfo=UTC))
+
+
+def test_a_thousand_nodes_of_five_cards_are_decided_within_a_second_of_processor_time() -> None:
+    views = [view(f"n{i:04}", *[old(pciAddress=f"0000:{k:02x}:00.0") for k in range(5)]) for i in range(1000)]
+    began = time.process_time()
+    plan = decide({"upgradePolicy": {"maxUnavailable": "10%", "minAvailableStreams": 16}}, views)
+    assert time.process_time() - began < 1
+    assert sum(found.state == "Cordoned" for found in plan.nodes.values()) == 100

@@ -7,7 +7,7 @@ from datetime import timedelta
 from gharial_api.conditions import Reason
 from gharial_api.rollout import RolloutState
 
-from gharial_operator.policies.cards import Stage, broken, failed, usable_streams
+from gharial_operator.policies.cards import Stage, failed
 from gharial_operator.policies.rollout.round import Round
 from gharial_operator.policies.rollout.view import NodeView
 from gharial_operator.policies.rollout.windows import next_change, open_now
@@ -91,7 +91,7 @@ def _paused(round: Round, view: NodeView) -> Held | None:
 
 
 def _breaker(round: Round, view: NodeView) -> Held | None:
-    sentence = round.breaker()
+    sentence = round.breaker
     return Held(Reason.CIRCUIT_BREAKER_OPEN, sentence) if sentence else None
 
 
@@ -156,33 +156,29 @@ def _canary(round: Round, view: NodeView) -> Held | None:
     canary = round.desired.policy.canary
     if canary is None:
         return None
-    others = [other for other in round.views if other.name != view.name]
-    sick = [o.name for o in others if round.given_up(o)]
-    sick += [o.name for o in others if round.stage(o) is Stage.DONE and any(broken(c) for c in o.cards)]
-    done = [o for o in others if round.stage(o) is Stage.DONE and o.name not in sick]
-    first = {o.name for o in done} | {o.name for o in others if o.name in round.picked} | set(sick)
-    first |= {o.name for o in others if round.stage(o) is Stage.FAILED and o.node.ready and not o.node.cordoned}
+    found = round.canaries
+    first = (found.done | found.sick | found.failing | round.picked) - {view.name}
     if len(first) < canary.nodes:
         return None
-    if len(done) < canary.nodes:
-        if sick:
-            return Held(Reason.CANARY_FAILED, f"The canary {names(sorted(sick))} is broken: no other node follows.")
+    if len(found.done) < canary.nodes:
+        if found.sick:
+            who = names(sorted(found.sick))
+            return Held(Reason.CANARY_FAILED, f"The canary {who} is broken: no other node follows.")
         return Held(Reason.CANARY_SOAKING, f"Waiting for the canary: {names(sorted(first))}.")
-    flashed = [max(times) for o in done if (times := [c.last_flash.time for c in o.cards if c.last_flash])]
-    if not flashed:
+    if not found.flashed:
         return None
-    over = min(sorted(flashed)[: canary.nodes][-1], round.now) + timedelta(seconds=canary.soak_seconds)
+    over = min(found.flashed[: canary.nodes][-1], round.now) + timedelta(seconds=canary.soak_seconds)
     if over <= round.now:
         return None
     round.look_again(over)
-    watched = names(sorted(o.name for o in done))
+    watched = names(sorted(found.done))
     return Held(Reason.CANARY_SOAKING, f"The canary ({watched}) is watched until {over:%H:%M:%S} UTC.")
 
 
 def _budget(round: Round, view: NodeView) -> Held | None:
-    others = sorted(round.down - {view.name})
-    if len(others) < round.budget:
+    if len(round.down - {view.name}) < round.budget:
         return None
+    others = sorted(round.down - {view.name})
     return Held(
         Reason.WAITING_FOR_BUDGET,
         f"maxUnavailable allows {count(round.budget, 'node')} to be down, and {names(others)} already "
@@ -192,11 +188,8 @@ def _budget(round: Round, view: NodeView) -> Held | None:
 
 def _enough_left(round: Round, view: NodeView) -> Held | None:
     least = round.desired.policy.min_available_streams
-    own = usable_streams(view.card_node) if view.card_node else 0
-    left = sum(
-        usable_streams(o.card_node) for o in round.views if o.card_node and o.name not in round.down | {view.name}
-    )
-    if own == 0 or left >= least:
+    left = round.carried_without(view)
+    if round.carried[view.name] == 0 or left >= least:
         return None
     return Held(
         Reason.MIN_AVAILABLE_STREAMS,

@@ -38,7 +38,7 @@ def rollout(views: Sequence[NodeView], desired: Desired, now: datetime) -> Plan:
         nodes={name: decision.plan for name, decision in decisions.items()},
         actions=_in_order([(view, decisions[view.name]) for view in views]),
         recheck=round.recheck,
-        breaker=round.breaker(),
+        breaker=round.breaker,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from gharial_api.bitstream import Bitstream
@@ -10,7 +11,7 @@ from gharial_api.conditions import Reason
 from gharial_api.node import Card
 from gharial_api.rollout import NodeRollout, RolloutState
 
-from gharial_operator.policies.cards import Stage, broken
+from gharial_operator.policies.cards import Stage, broken, usable_streams
 from gharial_operator.policies.rollout.plan import Action, NodePlan
 from gharial_operator.policies.rollout.standing import (
     agent_attempts,
@@ -34,6 +35,19 @@ class Decision:
     moving: bool = False
 
 
+@dataclass(frozen=True)
+class Canaries:
+    """Nodes by what the new bitstream did to them: broken or given up, fit, or to be tried again.
+
+    flashed: when the fit ones got it, the earliest first.
+    """
+
+    sick: frozenset[str]
+    done: frozenset[str]
+    failing: frozenset[str]
+    flashed: tuple[datetime, ...]
+
+
 @dataclass
 class Round:
     """The pool's nodes on their way to one bitstream, and the decisions made so far in this round."""
@@ -46,6 +60,9 @@ class Round:
     down: set[str] = field(default_factory=set)
     picked: set[str] = field(default_factory=set)
     recheck: float | None = None
+    #: A pool may have a thousand nodes, and every rule asks about the others: what does not change is worked out once.
+    _stages: dict[str, Stage] = field(default_factory=dict)
+    _given_up: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.records = {view.name: refreshed(view, self.desired, self.now) for view in self.views}
@@ -73,8 +90,10 @@ class Round:
 
     def stage(self, view: NodeView) -> Stage:
         """Where a node stands on the way to its own goal."""
-        record = self.records[view.name]
-        return standing(view, self.goal(view), 0 if record.rolling_back else record.forgiven)
+        if view.name not in self._stages:
+            record = self.records[view.name]
+            self._stages[view.name] = standing(view, self.goal(view), 0 if record.rolling_back else record.forgiven)
+        return self._stages[view.name]
 
     def attempts(self, view: NodeView) -> int:
         """Failed attempts at the node's own goal that count."""
@@ -84,17 +103,17 @@ class Round:
 
     def given_up(self, view: NodeView) -> bool:
         """Whether the target has failed too often on this node."""
-        record = self.records[view.name]
-        used = max(record.attempts, agent_attempts(view, self.desired.target) - record.forgiven)
-        return used > self.desired.policy.retries
+        if view.name not in self._given_up:
+            record = self.records[view.name]
+            used = max(record.attempts, agent_attempts(view, self.desired.target) - record.forgiven)
+            self._given_up[view.name] = used > self.desired.policy.retries
+        return self._given_up[view.name]
 
-    def bad(self) -> list[str]:
-        """Nodes on which the bitstream was given up or a card is broken."""
-        return [v.name for v in self.views if self.given_up(v) or any(broken(c) and not _may_retry(c) for c in v.cards)]
-
+    @cached_property
     def breaker(self) -> str:
         """The sentence of the open circuit breaker; empty while it is closed."""
-        bad, limit = self.bad(), self.desired.health.max_unhealthy_percent
+        bad = [v.name for v in self.views if self.given_up(v) or any(broken(c) and not _may_retry(c) for c in v.cards)]
+        limit = self.desired.health.max_unhealthy_percent
         if len(bad) * 100 <= limit * len(self.views):
             return ""
         return (
@@ -102,6 +121,36 @@ class Round:
             f"({limit} %): no further node is flashed. Mend the cause, then set spec.upgradePolicy.reset to a new word "
             "or raise spec.upgradePolicy.retries to try them again, or take the nodes out of the pool."
         )
+
+    @cached_property
+    def canaries(self) -> Canaries:
+        """What nodes that got the bitstream first have made of it."""
+        sick = {v.name for v in self.views if self.given_up(v)}
+        done = [v for v in self.views if self.stage(v) is Stage.DONE]
+        sick |= {v.name for v in done if any(broken(card) for card in v.cards)}
+        fit = [v for v in done if v.name not in sick]
+        times = [[card.last_flash.time for card in v.cards if card.last_flash] for v in fit]
+        return Canaries(
+            sick=frozenset(sick),
+            done=frozenset(v.name for v in fit),
+            failing=frozenset(
+                v.name for v in self.views if self.stage(v) is Stage.FAILED and v.node.ready and not v.node.cordoned
+            ),
+            flashed=tuple(sorted(max(found) for found in times if found)),
+        )
+
+    @cached_property
+    def carried(self) -> dict[str, int]:
+        """Streams that each node's usable cards can carry."""
+        return {v.name: usable_streams(v.card_node) if v.card_node else 0 for v in self.views}
+
+    @cached_property
+    def _carried_by_all(self) -> int:
+        return sum(self.carried.values())
+
+    def carried_without(self, view: NodeView) -> int:
+        """Streams that the pool can carry when this node is out of service, too."""
+        return self._carried_by_all - sum(self.carried[name] for name in self.down | {view.name})
 
     def settle(self, view: NodeView, decision: Decision) -> None:
         """Notes what a decision has used up, for the nodes that come after."""
