@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from gharial_server.admission import Load
 from gharial_server.engine.interface import ModelInfo
 from gharial_server.journey import Journey, Outcome
+from gharial_server.process_metrics import Processes
 from gharial_server.totals import LATENCY_BUCKETS, StepTotals
 
 _WORD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -47,7 +48,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        self.engine_process: int | None = None
+        self.registry.register(Processes(lambda: self.engine_process))
         self.active = Gauge("gharial_streams_active", "Streams open now.", registry=self.registry)
         self.capacity = Gauge("gharial_streams_capacity", "Streams at most.", registry=self.registry)
         self.ready = Gauge("gharial_ready", "1 while new streams are welcome.", registry=self.registry)

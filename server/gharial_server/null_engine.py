@@ -5,6 +5,7 @@ alone. Like the real one it works on a thread of its own and hands over one batc
 """
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -68,6 +69,7 @@ class NullEngine:
     def __init__(self, model: ModelInfo, capacity: int, observer: Observer, step_seconds: float = 0.005) -> None:
         self.model = model
         self.capacity = capacity
+        self.process_id = os.getpid()
         self._observer = observer
         self._step_seconds = step_seconds
         self._numbers = itertools.count(1)

@@ -77,6 +77,7 @@ class Service:
         """An engine is there with its model loaded: streams may come."""
         self.engine = engine
         self.metrics.name_model(engine.model)
+        self.metrics.engine_process = engine.process_id
         log.info("ready", extra={"capacity": engine.capacity, "digest": engine.model.digest})
 
     def drain(self) -> None:

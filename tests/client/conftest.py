@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -58,6 +59,7 @@ class ReadingEngine:
 
     frame_seconds = 0.06
     alive = True
+    process_id = os.getpid()
     keyword_rules = KeywordRules()
     model = ModelInfo("general", "v1", "en", "", "test")
 

@@ -80,6 +80,12 @@ async def test_streams_of_a_killed_engine_are_closed_with_1011_and_the_next_engi
         await until_ready(http_port)
         await server.log("ready")
         assert await metric(http_port, "gharial_streams_active") == 0
+        parts = [
+            await metric(http_port, f'gharial_process_resident_memory_bytes{{process="{part}"}}')
+            for part in ("front", "engine")
+        ]
+        assert all(parts)
+        assert await metric(http_port, "process_resident_memory_bytes") > max(parts)
         async with connect(url, proxy=None) as one, connect(url, proxy=None) as other:
             for stream in (one, other):
                 await stream.send(SAMPLES_60_MS)

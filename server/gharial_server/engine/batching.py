@@ -7,6 +7,7 @@ others gather, and make the next. So batches are small when it is quiet (latency
 
 import itertools
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -102,6 +103,7 @@ class BatchingEngine:
         self.capacity = runner.slots
         self.frame_samples = runner.step_samples
         self.frame_seconds = runner.step_samples / SAMPLE_RATE
+        self.process_id = os.getpid()
         self._runner = runner
         self._observer = observer
         self._no_keywords = no_keywords

@@ -161,6 +161,10 @@ class Engine(Protocol):
     @property
     def keyword_rules(self) -> KeywordRules: ...
 
+    @property
+    def process_id(self) -> int:
+        """Of the process in which it computes."""
+
     def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> Stream:
         """Takes a slot. alternatives: the most readings that a partial is to have. Raises EngineFullError or
         EngineStoppedError."""

@@ -2,7 +2,6 @@
 
 import logging
 import marshal
-import os
 import socket
 import struct
 import threading
@@ -51,7 +50,7 @@ class LinkHost:
         """Greets the front end and serves it on a thread of its own."""
         engine = self._engine
         rules = astuple(engine.keyword_rules)
-        self._send(Kind.HELLO, (engine.capacity, engine.frame_seconds, astuple(engine.model), rules, os.getpid()))
+        self._send(Kind.HELLO, (engine.capacity, engine.frame_seconds, astuple(engine.model), rules, engine.process_id))
         threading.Thread(target=self._serve, name="link", daemon=True).start()
 
     def observe(self, step: Step) -> None:

@@ -212,7 +212,7 @@ class RemoteEngine:
                 continue
             event = event_of(told)
             if isinstance(event, Answer) and not event.closing:
-                stream.answered = event.end
+                stream.answered = max(stream.answered, event.end)  # a final may be about earlier frames
             else:
                 self.forget(stream)
             batch = batches.get(stream.sink)
