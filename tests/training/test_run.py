@@ -114,6 +114,11 @@ def test_an_exported_run_is_a_hardware_checkpoint_whose_error_rate_can_be_measur
     assert main(["validate", "--checkpoint", str(model), *sets[:2], "--precision", "both", "--json"]) == 0
     (gap,) = json.loads(capsys.readouterr().out)["int8_less_float32"]
     assert (gap["set"], gap["utterances"]) == ("held-out", 5)
+    assert (
+        main(["validate", "--checkpoint", str(model), *sets, "--precision", "both", "--hearings", "2", "--json"]) == 0
+    )
+    gaps = json.loads(capsys.readouterr().out)["int8_less_float32"]
+    assert [(gap["set"], gap["utterances"]) for gap in gaps] == [("held-out", 10), ("all", 120), ("all", 130)]
     assert main(["validate", "--checkpoint", str(model), *sets[:2], "--examples", "1"]) == 0
     assert "said:" in capsys.readouterr().out
 

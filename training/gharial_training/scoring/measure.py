@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from gharial_asr.building import build_runner
 from gharial_asr.compilation import CompiledModel
 from gharial_asr.offline import transcribe
@@ -16,7 +17,8 @@ from gharial_training.scoring.wer import WordErrors, total_errors
 
 @dataclass(frozen=True)
 class SetReport:
-    """One set's result. pairs are (key, reference, hypothesis), not normalised, in the corpus' order."""
+    """One set's result. pairs are (key, reference, hypothesis), not normalised, in the corpus' order; all of them once
+    for each hearing."""
 
     name: str
     errors: WordErrors
@@ -45,11 +47,16 @@ def decode_utterances(
     together: int,
     progress: Callable[[float], None] = lambda seconds: None,
     recognition: Recognition = PLAIN,
+    delay: float = 0.0,
 ) -> list[str]:
-    """The transcripts, in the order given; `together` utterances of like length are decoded side by side."""
+    """The transcripts, in the order given; `together` utterances of like length are decoded side by side.
+
+    delay: silence before each, as a part of the decoder's step.
+    """
     order = sorted(range(len(utterances)), key=lambda index: utterances[index].length)
     runner = build_runner(model, max(1, min(together, len(order))), recognition)
-    recordings = (corpus.audio(utterances[index]) for index in order)
+    silence = np.zeros(round(delay * runner.step_samples), np.float32)
+    recordings = (np.concatenate((silence, corpus.audio(utterances[index]))) for index in order)
     heard = [""] * len(order)
     for place, result in transcribe(runner, model, recordings, progress):
         heard[order[place]] = result.transcript
@@ -64,14 +71,30 @@ def measure_set(
     together: int = 16,
     progress: Callable[[float], None] = lambda seconds: None,
     recognition: Recognition = PLAIN,
+    hearings: int = 1,
 ) -> SetReport:
-    """Decodes the utterances and counts word errors. Raises ValueError for an empty set."""
+    """Decodes the utterances and counts word errors, all hearings together. Raises ValueError for an empty set.
+
+    hearings: how often each is decoded, each time after a little more silence, under one step of the decoder in all. To
+    a model that is unsure these are different sounds, so that chance counts less.
+    """
     if not utterances:
         raise ValueError(f"set {name} has no utterance; check its keys and its corpus")
-    heard = decode_utterances(model, corpus, utterances, together, progress, recognition)
-    pairs = tuple((u.key, u.text, text) for u, text in zip(utterances, heard, strict=True))
+    if hearings < 1:
+        raise ValueError(f"{hearings} hearings of set {name}; ask for 1 or more")
+    heard = [
+        decode_utterances(model, corpus, utterances, together, progress, recognition, hearing / hearings)
+        for hearing in range(hearings)
+    ]
+    pairs = tuple((u.key, u.text, text) for texts in heard for u, text in zip(utterances, texts, strict=True))
     errors = total_errors((normalise_for_scoring(said), normalise_for_scoring(text)) for _, said, text in pairs)
     return SetReport(name, errors, sum(u.seconds for u in utterances), pairs)
+
+
+def pooled(reports: Sequence[SetReport]) -> SetReport:
+    """Several sets as one, named all."""
+    pairs = tuple((f"{r.name} {key}", said, heard) for r in reports for key, said, heard in r.pairs)
+    return SetReport("all", sum((r.errors for r in reports), WordErrors()), sum(r.seconds for r in reports), pairs)
 
 
 def most_wrong(report: SetReport, count: int) -> list[tuple[str, str, str]]:

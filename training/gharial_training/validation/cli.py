@@ -13,7 +13,7 @@ from gharial_asr.precision import Precision
 from gharial_asr.recognition import Recognition
 
 from gharial_training.data.corpus import Corpus
-from gharial_training.scoring.measure import SetReport, measure_set, most_wrong
+from gharial_training.scoring.measure import SetReport, measure_set, most_wrong, pooled
 from gharial_training.scoring.precision import gap_lines, precision_gap
 
 
@@ -39,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["int8", "float32", "both"],
         default="int8",
         help="arithmetic; both: decode twice and say how far apart they are (%(default)s)",
+    )
+    parser.add_argument(
+        "--hearings",
+        type=int,
+        default=1,
+        metavar="N",
+        help="decode every utterance N times, each time some milliseconds later: chance counts less (%(default)s)",
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic (%(default)s)")
     parser.add_argument("--examples", type=int, default=0, metavar="N", help="show the N worst utterances of each set")
@@ -66,12 +73,15 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.checkpoint} is an artefact, whose weights are int8 already; "
             "give the hardware checkpoint (.pt) it was compiled from to compare precisions"
         )
-    told = recognition_of(arguments)
-    reports = _measure(arguments.checkpoint, "float32" if arguments.precision == "float32" else "int8", wanted, told)
+    told, hearings = recognition_of(arguments), arguments.hearings
+    precision: Precision = "float32" if arguments.precision == "float32" else "int8"
+    reports = _measure(arguments.checkpoint, precision, wanted, told, hearings)
     gaps = []
     if both:
-        exact = _measure(arguments.checkpoint, "float32", wanted, told)
+        exact = _measure(arguments.checkpoint, "float32", wanted, told, hearings)
         gaps = [precision_gap(*pair) for pair in zip(reports, exact, strict=True)]
+        if len(gaps) > 1:
+            gaps.append(precision_gap(pooled(reports), pooled(exact)))
     if arguments.transcripts:
         lines = ("\t".join((report.name, *pair)) for report in reports for pair in report.pairs)
         arguments.transcripts.write_text("\n".join(lines) + "\n")
@@ -88,7 +98,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _measure(
-    checkpoint: Path, precision: Precision, wanted: list[tuple[str, Path, str]], recognition: Recognition
+    checkpoint: Path,
+    precision: Precision,
+    wanted: list[tuple[str, Path, str]],
+    recognition: Recognition,
+    hearings: int,
 ) -> list[SetReport]:
     model = load_model(checkpoint, precision)
     reports = []
@@ -96,7 +110,8 @@ def _measure(
         corpus = Corpus(folder)
         if sys.stderr.isatty():
             print(f"measuring {name} in {precision} ...", file=sys.stderr)
-        reports.append(measure_set(name, model, corpus, corpus.matching(keys), recognition=recognition))
+        utterances = corpus.matching(keys)
+        reports.append(measure_set(name, model, corpus, utterances, recognition=recognition, hearings=hearings))
     return reports
 
 
