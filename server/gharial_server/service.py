@@ -119,6 +119,15 @@ class Service:
         """Audio of all streams that waits for the engine."""
         return sum(max(0.0, stream.backlog_seconds) for stream in self._streams.values())
 
+    def open_next(self, request: StreamRequest) -> Stream:
+        """A further stream for somebody who is in already, also while draining. Whoever got one must `attach` it.
+
+        Raises EngineFullError or EngineStoppedError.
+        """
+        if self.engine is None:
+            raise EngineStoppedError("the recogniser has stopped")
+        return self.engine.open(self.sink, self.keywords(request), request.alternatives)
+
     def count(self, tenant: Tenant | None, change: int) -> None:
         """A tenant has one stream more (1) or less (-1)."""
         if self.tenants is not None and tenant is not None:

@@ -38,6 +38,7 @@ _PARAMETERS = (
     "channel",
     "words",
     "pauses",
+    "flush",
     "api_key",
 )
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -57,6 +58,7 @@ class StreamRequest:
     """A request that is well formed. None stands for a parameter that was left out. keywords: phrases with boosts.
 
     words: whether answers tell each word with times. pauses: seconds without a word that an answer is to tell of.
+    flush: whether the client may ask for what is pending to be made final.
     """
 
     model: str | None = None
@@ -68,6 +70,7 @@ class StreamRequest:
     audio: AudioFormat = MODEL_FORMAT
     words: bool = False
     pauses: float | None = None
+    flush: bool = False
 
 
 def parse_target(target: str) -> StreamRequest:
@@ -86,7 +89,8 @@ def parse_target(target: str) -> StreamRequest:
         alternatives=_alternatives(given.get("alternatives", "1")),
         keywords=parse_keywords(given.get("keywords", "")),
         api_key=given.get("api_key"),
-        words=_words(given.get("words", "false")),
+        words=_boolean("words", given.get("words", "false")),
+        flush=_boolean("flush", given.get("flush", "false")),
         pauses=_pauses(given.get("pauses")),
         audio=_audio(given.get("content_type"), given.get("channel")),
     )
@@ -140,9 +144,9 @@ def parse_language(value: str | None, name: str = "lang") -> str | None:
     return _matching(name, value, _LANGUAGE, "a BCP 47 language tag such as en")
 
 
-def _words(value: str) -> bool:
+def _boolean(name: str, value: str) -> bool:
     if value not in ("true", "false"):
-        raise RequestError(400, f"words is {shown(value)}; give true or false")
+        raise RequestError(400, f"{name} is {shown(value)}; give true or false")
     return value == "true"
 
 

@@ -30,12 +30,17 @@ class Phase(enum.Enum):
 
 
 class EndOfAudio(enum.Enum):
-    """The client has sent its empty binary frame."""
+    """What stands between samples: the client's empty binary frame, or its wish to have what is pending made final."""
 
     END = "end"
+    FLUSH = "flush"
 
 
 END = EndOfAudio.END
+FLUSH = EndOfAudio.FLUSH
+# The text message that asks for a flush, and what an answer to it says.
+FLUSH_MESSAGE = b"flush"
+FLUSHED = "flush"
 
 
 class ServerStream:
@@ -49,6 +54,7 @@ class ServerStream:
         self._alternatives = request.alternatives
         self._joiner = SampleJoiner()
         self._feed = feed
+        self._may_flush = request.flush
         self._has_ended = False
         self._close: Close | None = None
         self.is_unsettled = feed is not None
@@ -96,17 +102,28 @@ class ServerStream:
         assert self._feed is not None
         try:
             if not self._feed.is_empty:
-                return self._feed.take()
+                samples = self._feed.take()
+                return samples if samples or not self._feed.passed_mark() else FLUSH
         except FormatError as error:
             self.end(bad_audio(str(error)))
             return b""
         self._has_ended = True
         return END
 
-    def receive_text(self) -> None:
-        """Takes a text message: an error while audio is expected."""
-        if self.phase is Phase.LISTENING:
+    def receive_text(self, message: bytes) -> bytes | EndOfAudio:
+        """Takes a text message: FLUSH where the client may ask for that, otherwise an error while audio is expected.
+
+        Like a binary message it may bring samples first, and FLUSH with `more`.
+        """
+        if self.phase is not Phase.LISTENING:
+            return b""
+        if not self._may_flush or message != FLUSH_MESSAGE:
             self.end(TEXT_FRAME)
+            return b""
+        if self._feed is None:
+            return FLUSH
+        self._feed.mark()
+        return self.more()
 
     def answer(
         self,

@@ -14,7 +14,7 @@ from gharial_wire.formats.errors import FormatError
 from gharial_wire.formats.feed import PIECE_SECONDS, Feed
 from gharial_wire.formats.flac import crc16
 from gharial_wire.request import StreamRequest
-from gharial_wire.stream import END, ServerStream
+from gharial_wire.stream import END, FLUSH, ServerStream
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -232,6 +232,22 @@ def test_the_end_comes_once_and_behind_all_samples() -> None:
         taken.append(stream.more())
     assert taken.index(END) == len(taken) - 1
     assert len(b"".join(part for part in taken if isinstance(part, bytes))) == 2 * len(TONE_16K)
+
+
+def test_a_mark_stands_between_the_samples_before_and_behind_it() -> None:
+    audio = parse_content_type("audio/x-mulaw;channels=1;rate=8000")
+    request = StreamRequest(audio=audio, flush=True)
+    stream = ServerStream(request, feed_of(audio))
+    taken: list[object] = [stream.receive_binary(bytes(20_000)), stream.receive_text(b"flush")]
+    taken.append(stream.receive_binary(bytes(8000)))
+    taken.append(stream.receive_binary(b""))
+    while stream.has_more:
+        taken.append(stream.more())
+    before, behind = taken[: taken.index(FLUSH)], taken[taken.index(FLUSH) + 1 :]
+    # The resampler holds 4 ms back.
+    assert 40_000 - 64 <= sum(len(part) for part in before if isinstance(part, bytes)) // 2 <= 40_000
+    assert behind[-1] is END
+    assert sum(len(part) for part in [*before, *behind] if isinstance(part, bytes)) == 2 * 2 * 28_000
 
 
 def test_the_models_own_format_has_no_feed() -> None:

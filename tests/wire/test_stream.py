@@ -8,7 +8,7 @@ from gharial_wire.answers import AnswerError, Word, decode_answer, encode_answer
 from gharial_wire.audio import SampleJoiner
 from gharial_wire.closing import DONE, FAILED, MAX_REASON_BYTES, TEXT_FRAME, Close
 from gharial_wire.request import StreamRequest
-from gharial_wire.stream import END, ServerStream
+from gharial_wire.stream import END, FLUSH, ServerStream
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,17 +135,29 @@ def test_a_second_end_and_audio_or_text_behind_the_end_are_ignored() -> None:
     assert stream.receive_binary(b"") is END
     assert stream.receive_binary(b"") == b""
     assert stream.receive_binary(b"\0\0") == b""
-    stream.receive_text()
+    stream.receive_text(b"hello")
     assert stream.close is None
 
 
 def test_a_text_message_closes_with_a_reason_that_tells_what_to_send() -> None:
     stream = ServerStream(StreamRequest())
-    stream.receive_text()
+    stream.receive_text(b"hello")
     assert stream.close == TEXT_FRAME
     assert stream.close.code == 1003
     assert stream.close.reason.startswith("400 ")
     assert stream.receive_binary(b"\0\0") == b""
+
+
+def test_a_flush_is_asked_for_by_a_text_message_where_the_request_allows_it() -> None:
+    stream = ServerStream(StreamRequest(flush=True))
+    assert stream.receive_text(b"flush") is FLUSH
+    assert stream.close is None
+    stream.receive_binary(b"")
+    assert stream.receive_text(b"flush") == b""
+    for request, message in ((StreamRequest(), b"flush"), (StreamRequest(flush=True), b"Flush")):
+        stream = ServerStream(request)
+        assert stream.receive_text(message) == b""
+        assert stream.close == TEXT_FRAME
 
 
 def test_the_first_close_stands() -> None:
@@ -177,7 +189,7 @@ def test_whatever_comes_in_any_order_there_is_one_end_and_one_close(steps: list[
         if isinstance(step, bytes):
             ends += stream.receive_binary(step) is END
         elif isinstance(step, str):
-            stream.receive_text()
+            stream.receive_text(b"hello")
         else:
             closed = stream.close is not None
             text = stream.answer(0, 0.06, False, NOTHING, closing=ends == 1)

@@ -44,7 +44,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule()
     def a_text_frame_comes(self) -> None:
-        self.stream.receive_text()
+        self.stream.receive_text(b"hello")
         if self.close is None and not self.has_ended:
             self.close = TEXT_FRAME
 

@@ -19,6 +19,7 @@ from gharial_server.engine.interface import Answer, Event, Stream
 from gharial_server.journey import Journey, Outcome
 from gharial_server.service import Service
 from gharial_server.web.handshake import Wanted
+from gharial_server.web.parts import Parts
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,9 @@ class Session:
         self._next_look = MANY_MESSAGES
         self._is_flooding = False
         self._heard_at = self._pinged_at = self._looked_at = self._began
+        self._parts = Parts(service, wanted.request, stream, self) if wanted.request.flush else None
+        if self._parts is not None:
+            self._stream = self._parts
         service.attach(stream, self)
         self._tenant = wanted.tenant
         service.count(wanted.tenant, 1)
@@ -95,20 +99,24 @@ class Session:
         if self._messages >= self._next_look:
             self._look_at_clock()
 
-    def receive_text(self) -> None:
+    def receive_text(self, message: bytes) -> None:
         """Takes one text message of the client."""
-        self._protocol.receive_text()
+        self.count()
+        self._pass_on(self._protocol.receive_text(message))
         self._settle()
 
     def take(self, event: Event) -> None:
         """Takes one event of the engine."""
         metrics = self._service.metrics
+        flushed = None
+        if self._parts is not None:
+            event, flushed = self._parts.follow(event)
         if isinstance(event, Answer):
             start, end, is_provisional, readings, closing, endpoint = event
             protocol = self._protocol
             words = [words for _, _, words in readings] if protocol.tells_words else None
             alternatives = [(transcript, confidence) for transcript, confidence, _ in readings]
-            text = protocol.answer(start, end, is_provisional, alternatives, closing, endpoint, words)
+            text = protocol.answer(start, end, is_provisional, alternatives, closing, flushed or endpoint, words)
             if alternatives[0][0]:
                 self._journey.says(start, end, is_provisional)
             if closing:
@@ -187,16 +195,22 @@ class Session:
         self._service.metrics.hear(self._journey.tenant, new / SAMPLE_RATE)
 
     def _pass_on(self, samples: bytes | EndOfAudio) -> None:
-        if samples is END:
+        if isinstance(samples, bytes):
+            if samples:
+                self._push(samples)
+        elif samples is END:
             self._journey.audio_ended_at = time.monotonic()
             self._stream.finish()
-        elif samples:
-            self._samples += len(samples) // SAMPLE_BYTES
-            self._stream.push(samples)
-            if self._samples >= self._look_at:  # once for many messages
-                self._look_at = self._samples + SAMPLE_RATE
-                self._journey.hears()
-                self._balance()
+        elif self._parts is not None:
+            self._parts.flush()
+
+    def _push(self, samples: bytes) -> None:
+        self._samples += len(samples) // SAMPLE_BYTES
+        self._stream.push(samples)
+        if self._samples >= self._look_at:  # once for many messages
+            self._look_at = self._samples + SAMPLE_RATE
+            self._journey.hears()
+            self._balance()
 
     def _look_at_clock(self) -> None:
         """Reads no further while more messages have come than the time since the last look allows."""

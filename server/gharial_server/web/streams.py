@@ -88,7 +88,7 @@ class StreamConnection(WSListener):
         elif self._hears is None:
             self._ignore()
         elif kind is WSMsgType.TEXT:
-            self._hears.receive_text()
+            self._hears.receive_text(frame.get_payload_as_bytes() if frame.fin else b"")
         else:
             self._hears.count()
             if kind is WSMsgType.PING:

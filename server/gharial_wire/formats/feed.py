@@ -13,6 +13,8 @@ from gharial_wire.audio import SAMPLE_BYTES, SAMPLE_RATE
 # A piece of work ends when it has read or made so much; one packet more may come with it.
 PIECE_BYTES = 16384
 PIECE_SECONDS = 1.0
+# Messages are never empty.
+_MARK = b""
 
 
 class Decoder(Protocol):
@@ -38,6 +40,7 @@ class Feed:
         self._at = 0
         self._work: Iterator[bytes] | None = None
         self._ended = False
+        self._passed_mark = False
 
     @property
     def is_empty(self) -> bool:
@@ -47,6 +50,15 @@ class Feed:
     def push(self, message: bytes) -> None:
         """Takes a message of any length."""
         self._messages.append(message)
+
+    def mark(self) -> None:
+        """Sets a mark behind what has come: the samples of later messages are not taken together with earlier ones."""
+        self._messages.append(_MARK)
+
+    def passed_mark(self) -> bool:
+        """Whether the last `take` has come to a mark; says so once."""
+        passed, self._passed_mark = self._passed_mark, False
+        return passed
 
     def end(self) -> None:
         """No message follows: what the decoder holds comes out last."""
@@ -59,6 +71,11 @@ class Feed:
         while wanted > 0:
             if self._work is None:
                 if left <= 0:
+                    break
+                if self._messages and not self._messages[0]:
+                    if not made:
+                        self._messages.popleft()
+                        self._passed_mark = True
                     break
                 piece = self._next(left)
                 left -= len(piece)

@@ -52,7 +52,9 @@ def answer(data: bytes) -> None:
 
 def stream(data: bytes) -> None:
     """Whatever comes in whatever order: samples are whole, END comes once, nothing goes out after the Close."""
-    machine = ServerStream(StreamRequest(words=data[:1] == b"w", pauses=0.5 if data[:1] == b"p" else None))
+    machine = ServerStream(
+        StreamRequest(words=data[:1] == b"w", pauses=0.5 if data[:1] == b"p" else None, flush=data[:1] == b"f")
+    )
     sent, given, ends, close, clock = 0, 0, 0, None, 0.0
     steps = iter(data)
     for step in steps:
@@ -65,7 +67,7 @@ def stream(data: bytes) -> None:
             ends += got is END
             given += 0 if got is END else len(got)
         elif kind == 4:
-            machine.receive_text()
+            machine.receive_text(b"flush" if count % 2 else bytes(count))
         elif kind == 5 and count % 16 == 0:
             machine.end(FAILED)
         else:

@@ -15,15 +15,12 @@ from gharial_wire.closing import Close
 from gharial_wire.request import StreamRequest
 
 from gharial_server.admission import Load, Phase, Refusal, refuse
-from gharial_server.engine.interface import Answer, Event, Stream
+from gharial_server.engine.interface import Answer, EngineFullError, EngineStoppedError, Event, Stream
 from gharial_server.service import Service
 from gharial_server.web.transcriptions.errors import ApiError
 
 # Audio that waits in the engine at most, beside the chunk that is pushed.
 BACKLOG_SECONDS = 0.48
-# How long a slot is waited for where the server's endpointing has ended the stream before the recording's end.
-REOPEN_SECONDS = 30.0
-_LOOK_EVERY = 0.1
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,10 @@ class Hearing:
     async def _feed(self, chunks: AsyncIterator[bytes]) -> None:
         async for chunk in chunks:
             while self._has_ended or self._stream.backlog_seconds > BACKLOG_SECONDS:
-                await (self._open_again() if self._has_ended else self._change())
+                if self._has_ended:
+                    self._open_again()
+                else:
+                    await self._change()
             self._push(chunk)
         while True:
             self._stream.finish()
@@ -127,25 +127,22 @@ class Hearing:
                 await self._change()
             if not self._unanswered:
                 return
-            await self._open_again()
+            self._open_again()
 
     def _push(self, samples: bytes) -> None:
         self._unanswered += samples
         self._stream.push(np.frombuffer(samples, dtype="<i2"))
 
-    async def _open_again(self) -> None:
-        """Goes on in a new stream with what the last one has not heard."""
-        self._service.release(self._stream)
+    def _open_again(self) -> None:
+        """Goes on in a new stream with what the last one has not heard. Raises ApiError."""
+        service = self._service
+        service.release(self._stream)
         self._base_seconds += self._heard_samples / SAMPLE_RATE
-        deadline = asyncio.get_running_loop().time() + REOPEN_SECONDS
-        while True:
-            try:
-                self._stream = self._open()
-                break
-            except ApiError as error:
-                if error.status != 503 or asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(_LOOK_EVERY)
+        try:
+            self._stream = service.open_next(self._request)
+        except (EngineFullError, EngineStoppedError) as error:
+            raise ApiError(503, "unavailable", str(error), retry_after=service.settings.retry_after) from error
+        service.attach(self._stream, self)
         self._has_ended, self._heard_samples = False, 0
         left = bytes(self._unanswered)
         self._unanswered.clear()
