@@ -61,7 +61,7 @@ class Harness:
     async def serve(self, **options: Any) -> AsyncIterator[Running]:
         """A front end in this process, with the null engine in a process of its own, loaded."""
         async with self.starting(**options) as (server, engine):
-            await first(server.loaded, engine, seconds=30)
+            await first(server.loaded, engine, seconds=120)
             yield server
 
     @contextlib.asynccontextmanager
