@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from browsed_page import Server, browsing, cuttable
+from browsed_page import Server, browsing, cuttable, serving
 from gharial_asr.audio import read_audio
 from gharial_asr.building import build_runner
 from gharial_asr.compilation import CompiledModel, load_model
@@ -96,7 +96,7 @@ async def test_beam_search_shows_readings_and_ends_with_the_offline_transcript(
         assert await browsed.page.locator(".word[data-sure=open]:visible").count() == 1  # the legend's
 
 
-async def test_a_broken_connection_goes_on_at_the_last_pause_and_loses_no_word(
+async def test_a_broken_connection_goes_on_at_the_last_pause_and_costs_one_word_at_most(
     starter: Server, model: CompiledModel
 ) -> None:
     async with cuttable(starter.port) as (port, cut), browsing(f"{starter.url}?url=ws://localhost:{port}") as browsed:
@@ -105,8 +105,36 @@ async def test_a_broken_connection_goes_on_at_the_last_pause_and_loses_no_word(
         cut.set()
         await browsed.page.get_by_role("alert").get_by_text("The connection was lost. Trying again in 1 s").wait_for()
         await browsed.status("Finished")
-        assert await browsed.words() == offline(model, read_audio(FIVE_DIGITS))
+        # The second stream knows nothing of the first, so it may hear a word otherwise: better or worse.
+        assert edits(await browsed.words(), offline(model, read_audio(FIVE_DIGITS))) <= 1
         assert len(browsed.streams) == 2
+
+
+async def test_after_an_endpoint_of_the_server_the_next_stream_takes_the_rest(
+    model: CompiledModel, tmp_path: Path
+) -> None:
+    spoken = tmp_path / "twice.wav"
+    digits = read_audio(FIVE_DIGITS)
+    soundfile.write(spoken, np.concatenate([digits, np.zeros(48000, np.float32), digits]), 16000)
+    with serving("--checkpoint", str(STARTER / "starter.gharial"), "--silence-terminate-seconds", "1") as server:
+        async with browsing(server.url) as browsed:
+            await browsed.page.get_by_text("Settings", exact=True).click()
+            await browsed.page.get_by_label("as fast as the server takes them").check()
+            await browsed.page.set_input_files("#file", spoken)
+            await browsed.status("Finished")
+            assert len(browsed.streams) >= 2
+            once = offline(model, digits)
+            assert edits(await browsed.words(), f"{once} {once}") <= 2
+
+
+def edits(a: str, b: str) -> int:
+    """The fewest words put in, left out or changed that make one text of the other."""
+    row = list(range(len(b.split()) + 1))
+    for word in a.split():
+        corner, row[0] = row[0], row[0] + 1
+        for i, other in enumerate(b.split(), 1):
+            corner, row[i] = row[i], min(corner + (word != other), row[i] + 1, row[i - 1] + 1)
+    return row[-1]
 
 
 def similarity(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

@@ -9,6 +9,8 @@ const WAITS = [1, 2, 4, 8, 8];
 const UNSENT_BYTES = 128 * 1024;
 const ROOM_MILLISECONDS = 20;
 const CLOSE_PATIENCE_SECONDS = 20;
+// Endpoints that end a stream; the recording may go on.
+const ENDPOINTS = new Set(["eos", "silence"]);
 
 /**
  * Tells its `listener`: onState("connecting" | "live" | "finishing" | "waiting" | "done" | "failed", message),
@@ -22,7 +24,9 @@ export class Transcription {
     this.askWhy = askWhy;
     this.listener = listener;
     this.audio = new SentAudio();
-    this.offset = 0;
+    this.offset = 0; // where the stream under way begins, in seconds of the recording
+    this.answered = 0; // until where there are answers
+    this.isAtEndpoint = false;
     this.attempts = 0;
     this.hasEnded = false;
     this.isOver = false;
@@ -97,6 +101,8 @@ export class Transcription {
   take(answer) {
     this.attempts = 0;
     const shifted = { ...answer, start: answer.start + this.offset, end: answer.end + this.offset };
+    this.answered = Math.max(this.answered, shifted.end);
+    this.isAtEndpoint = ENDPOINTS.has(answer.endpoint);
     const came = this.audio.cameAt(shifted.end);
     if (!answer.is_provisional) {
       this.audio.settle(shifted.end);
@@ -109,6 +115,11 @@ export class Transcription {
     if (this.isOver) {
       return;
     }
+    if (code === 1000 && this.goesOn()) {
+      this.offset = this.answered;
+      this.connect();
+      return;
+    }
     const refusal = code === 1006 && !opened ? await this.askWhy() : undefined;
     const verdict = judgeClose(code, reason, opened, refusal);
     if (verdict.kind === "done") {
@@ -118,6 +129,12 @@ export class Transcription {
     } else {
       this.later(verdict);
     }
+  }
+
+  /** Whether the server came to an endpoint before the recording did: the next stream takes the rest. */
+  goesOn() {
+    const isLeft = !this.hasEnded || this.audio.end > this.answered;
+    return this.isAtEndpoint && isLeft && this.answered > this.offset;
   }
 
   later({ message, wait }) {
