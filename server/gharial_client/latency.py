@@ -14,6 +14,8 @@ _TOLERANCE = 0.02
 class LatencyMeter:
     """Matches the answers of one connection to the frames that they cover, by the end of their interval."""
 
+    __slots__ = ("_answered", "_sent_at")
+
     def __init__(self) -> None:
         self._sent_at: list[float] = []
         self._answered = 0
@@ -26,11 +28,14 @@ class LatencyMeter:
 
     def answered(self, end: float) -> list[float]:
         """An answer came whose interval ends at `end`: when the frames were sent for which it is the first."""
-        frame = min(int(end / FRAME_SECONDS + _TOLERANCE), len(self._sent_at))
-        if frame <= self._answered:
+        first, sent_at = self._answered, self._sent_at
+        frame = int(end / FRAME_SECONDS + _TOLERANCE)
+        if frame > len(sent_at):
+            frame = len(sent_at)
+        if frame <= first:
             return []
-        first, self._answered = self._answered, frame
-        return self._sent_at[first:frame]
+        self._answered = frame
+        return sent_at[first:frame]
 
     def unanswered(self) -> list[float]:
         """When the frames were sent that have no answer yet."""

@@ -14,7 +14,7 @@ from gharial_client.load.search import PRECISION, Verdict, judge, largest, next_
 from gharial_client.load.speech import Speech
 from gharial_client.load.summary import Conditions, summary
 from gharial_client.load.tally import Failure, Tally
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -31,6 +31,7 @@ def tally(latencies: list[float], unanswered: int = 0, failures: int = 0, late: 
     return seen
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5000), st.integers(1, 16))
 def test_the_shares_of_processes_are_all_streams_and_growing_takes_none_away(streams: int, processes: int) -> None:
     shares = [share(streams, number, processes) for number in range(processes)]
@@ -38,6 +39,7 @@ def test_the_shares_of_processes_are_all_streams_and_growing_takes_none_away(str
     assert all(share(streams + 1, number, processes) >= shares[number] for number in range(processes))
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=2, max_size=50).filter(lambda r: len(r) % 2 == 0), min_size=1, max_size=4),
        st.integers(0, 99), st.integers(1, 30))  # fmt: skip
 def test_speech_goes_through_all_recordings_in_turn_without_a_gap(
@@ -60,6 +62,7 @@ def test_a_stream_ends_with_its_recording() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20000), st.integers(1, 3000))
 def test_the_search_finds_what_a_server_carries(carried: int, first: int) -> None:
     verdicts: list[Verdict] = []
@@ -87,6 +90,7 @@ def test_a_level_passes_only_with_every_stream_well_and_frames_in_time(seen: Tal
     assert failed is None if verdict is None else failed is not None and failed.startswith(verdict)
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_an_axis_has_a_handful_of_round_ticks(begin: float, width: float) -> None:
     values = ticks(begin, begin + width)

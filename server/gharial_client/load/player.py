@@ -24,6 +24,10 @@ _HANDSHAKE_SECONDS = 10.0
 _REASON_LENGTH = 160
 
 
+# Looked up once, and compared by identity: an enumeration's own comparison takes longer than reading an answer.
+_TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
+
+
 class _Interval(msgspec.Struct):
     """All that latency needs of an answer; the rest is checked to be JSON and passed over."""
 
@@ -41,6 +45,11 @@ class Book(Protocol):
 
 class Player(WSListener):
     """A place of speech and, while there is one, its connection."""
+
+    __slots__ = (
+        "_answered_at", "_book", "_complaint", "_ended_at", "_fragments", "_lasting", "_message_bytes", "_plan",
+        "_random", "_samples", "_speech", "_stopped", "_task", "_timer", "_transport", "meter", "phase",
+    )  # fmt: skip
 
     def __init__(self, plan: LoadPlan, number: int, book: Book) -> None:
         self._plan = plan
@@ -89,7 +98,7 @@ class Player(WSListener):
         if transport is None or self._ended_at is not None:
             return
         message, ends = self._speech.take(self._message_bytes, self._samples >= self._lasting)
-        transport.send(WSMsgType.BINARY, message)
+        transport.send(_BINARY, message)
         now = time.monotonic()
         samples = len(message) // SAMPLE_BYTES
         self._samples += samples
@@ -101,7 +110,7 @@ class Player(WSListener):
             if now - due > _LATE_SECONDS:
                 tally.late_messages += 1
         if ends:
-            transport.send(WSMsgType.BINARY, b"")
+            transport.send(_BINARY, b"")
             self._ended_at = now
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -112,9 +121,9 @@ class Player(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         now = time.monotonic()
         kind = frame.msg_type
-        if kind == WSMsgType.TEXT and frame.fin:  # nearly always
-            self._take(frame.get_payload_as_memoryview(), now)
-        elif kind in (WSMsgType.TEXT, WSMsgType.CONTINUATION):
+        if kind is _TEXT and frame.fin:  # nearly always
+            self._take(frame.get_payload_as_bytes(), now)
+        elif kind in (_TEXT, WSMsgType.CONTINUATION):
             self._fragments.append(frame.get_payload_as_bytes())
             if frame.fin:
                 message, self._fragments = b"".join(self._fragments), []
@@ -140,11 +149,11 @@ class Player(WSListener):
             self._connect()
         self._fresh(None)
 
-    def _take(self, message: memoryview | bytes, now: float) -> None:
+    def _take(self, message: bytes, now: float) -> None:
         try:
             end = _decode(message).end
         except msgspec.MsgspecError as error:
-            self._complaint = f"sent no answer: {bytes(message[:60])!r} ({error})"
+            self._complaint = f"sent no answer: {message[:60]!r} ({error})"
             assert self._transport is not None
             self._transport.disconnect(graceful=False)
             return

@@ -9,6 +9,8 @@ from gharial_wire.audio import SAMPLE_BYTES
 class Speech:
     """Cuts the recordings into messages; copies nothing but the message."""
 
+    __slots__ = ("_at", "_index", "_recordings")
+
     def __init__(self, recordings: Sequence[bytes], random: Random) -> None:
         self._recordings = recordings
         self._index = random.randrange(len(recordings))

@@ -22,7 +22,7 @@ def _floats() -> "array[float]":
     return array("d")
 
 
-@dataclass
+@dataclass(slots=True)
 class Tally:
     """Counts what was sent from `begin` until `end`; failures and streams from the ramp on.
 
