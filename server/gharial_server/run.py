@@ -22,6 +22,8 @@ from gharial_server.web.operations import HttpServer, operations
 from gharial_server.web.streams import StreamEndpoint
 from gharial_server.web.transcriptions.application import public_api
 
+# Connections that strangers may have to the public HTTP application at once.
+PUBLIC_CONNECTIONS = 512
 # How often time limits and the engine's health are looked after, in seconds.
 CHECK_EVERY = 1.0
 # How soon after an engine's death the next one is looked for, in seconds.
@@ -48,7 +50,7 @@ class Running:
 async def running(settings: Settings, ports: Ports, connect: Connect) -> AsyncIterator[Running]:
     """Serves on the ports; leaving closes its streams with 1012."""
     service = Service(settings, Metrics())
-    http = [HttpServer.of(operations(service)), HttpServer.of(public_api(service))]
+    http = [HttpServer.of(operations(service)), HttpServer.of(public_api(service), PUBLIC_CONNECTIONS)]
     streams = StreamEndpoint(service)
     await streams.start(ports.streams)
     sockets = (ports.http, ports.api)

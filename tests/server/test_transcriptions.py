@@ -20,6 +20,8 @@ from gharial_asr.offline import transcribe
 from gharial_asr.recognition import Recognition
 from gharial_asr.runner import LocalRunner
 from gharial_server.bench.encoding import encode, speechlike
+from gharial_server.web.transcriptions.hearing import BACKLOG_SECONDS
+from gharial_server.web.transcriptions.samples import CHUNK_SECONDS
 
 STARTER = Path(__file__).parents[2] / "models/starter"
 SPOKEN = STARTER / "samples/digits-jackson-004.flac"
@@ -157,7 +159,10 @@ async def test_limits_of_size_and_length_are_413(harness) -> None:
 async def test_fields_that_change_nothing_are_named(harness) -> None:
     async with harness.serve() as server:
         answer = await post(server, {"temperature": "0.3", "prompt": "x", "model": "general"})
+        metrics = (await harness.get(server, "/metrics")).text
     assert answer.headers["X-Gharial-Ignored"] == "prompt, temperature"
+    assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-Id"])
+    assert re.search(r"^gharial_\w*audio_seconds_total\S* [1-9]", metrics, re.MULTILINE)
 
 
 async def test_a_server_without_a_free_stream_says_when_to_try_again(harness) -> None:
@@ -201,6 +206,23 @@ async def test_a_client_that_leaves_frees_its_place(harness) -> None:
             sending.cancel()
             await harness.until(lambda: server.service.load.active == 0)
         await harness.until(server.service.emptied.is_set)
+
+
+async def test_little_of_a_recording_waits_in_the_engine_at_any_time(harness) -> None:
+    """So a recording is never more than one row of a step, and takes nothing from streams that speak now."""
+    file = encode(speechlike(60.0, 16000)[None], 16000, "flac", "flac")
+    async with harness.serve() as server:
+        waiting: list[float] = []
+
+        async def watch() -> None:
+            while True:
+                waiting.append(server.service.backlog_seconds)
+                await asyncio.sleep(0.001)
+
+        watching = asyncio.create_task(watch())
+        assert (await post(server, file=file)).status_code == 200
+        watching.cancel()
+    assert 0 < max(waiting) <= BACKLOG_SECONDS + CHUNK_SECONDS + 0.06
 
 
 async def test_endpointing_of_the_server_does_not_cut_a_recording(harness, options, expected: str) -> None:

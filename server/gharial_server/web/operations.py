@@ -52,9 +52,13 @@ class HttpServer(uvicorn.Server):
     """uvicorn inside somebody else's event loop and on somebody else's socket: the signals stay ours."""
 
     @classmethod
-    def of(cls, app: FastAPI) -> "HttpServer":
-        """A server for an application; run it with `serve(sockets=...)`."""
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    def of(cls, app: FastAPI, connections: int | None = None) -> "HttpServer":
+        """A server for an application; run it with `serve(sockets=...)`. connections: at most; further ones get 503."""
+        # Of uvicorn's parsers, h11 is the one that bounds the head of a request.
+        config = uvicorn.Config(
+            app, http="h11", ws="none", log_config=None, access_log=False, lifespan="off",
+            limit_concurrency=connections, timeout_graceful_shutdown=1,
+        )  # fmt: skip
         return cls(config)
 
     @contextlib.contextmanager

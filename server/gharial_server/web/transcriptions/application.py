@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
@@ -19,7 +21,7 @@ from gharial_server.web.openapi_page import openapi_page
 from gharial_server.web.page import page_host
 from gharial_server.web.transcriptions import answers
 from gharial_server.web.transcriptions.answers import Transcription, joined
-from gharial_server.web.transcriptions.errors import ApiError, answer_api_error, answer_http_error
+from gharial_server.web.transcriptions.errors import NAME_HEADER, ApiError, answer_api_error, answer_http_error
 from gharial_server.web.transcriptions.form import Wanted, read_wanted
 from gharial_server.web.transcriptions.hearing import Final, Hearing
 from gharial_server.web.transcriptions.places import Places
@@ -44,7 +46,10 @@ def public_api(service: Service) -> FastAPI:
 
     @app.post("/v1/audio/transcriptions", summary="Transcribe a recording", openapi_extra=TRANSCRIPTION)
     async def transcriptions(request: Request) -> Response:
-        return await transcriber.answer(request)
+        request.state.name = uuid.uuid4().hex[:16]
+        answer = await transcriber.answer(request)
+        answer.headers[NAME_HEADER] = request.state.name
+        return answer
 
     @app.get("/v1/models", summary="What is served here")
     async def models(request: Request) -> JSONResponse:
@@ -98,6 +103,13 @@ class Transcriber:
 
     async def answer(self, request: Request) -> Response:
         """The whole answer, or its beginning when it is to be streamed. Raises ApiError."""
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            self._service.metrics.refusals.labels(error.code).inc()
+            raise
+
+    async def _answer(self, request: Request) -> Response:
         async with AsyncExitStack() as stack:
             try:
                 tenant = self.identify(request)
@@ -112,7 +124,7 @@ class Transcriber:
             wanted = read_wanted(form, self._service.settings.identity)
             gone = asyncio.ensure_future(_until_gone(request))
             stack.callback(gone.cancel)
-            running = Running(self._service, wanted)
+            running = Running(self._service, wanted, request.state.name, tenant)
             beginning = asyncio.ensure_future(self._begin(running, wanted, tenant, stack))
             await asyncio.wait([beginning, gone], return_when=asyncio.FIRST_COMPLETED)
             if not beginning.done():
@@ -157,9 +169,13 @@ class Transcriber:
 class Running:
     """A transcription under way: a decoder's process, a slot of the engine, and what has been said."""
 
-    def __init__(self, service: Service, wanted: Wanted) -> None:
+    def __init__(self, service: Service, wanted: Wanted, name: str, tenant: Tenant | None) -> None:
+        """name: what the client is told, for the log."""
         self._service = service
         self._wanted = wanted
+        self._name = name
+        self._tenant = "" if tenant is None else tenant.name
+        self._began = time.monotonic()
         self._stack = AsyncExitStack()
         self._finals: list[Final] = []
         self._bytes = 0
@@ -177,6 +193,17 @@ class Running:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+        seconds = self._bytes / SAMPLE_BYTES / SAMPLE_RATE
+        self._service.metrics.hear(self._tenant, seconds)
+        log.info(
+            "recording ended",
+            extra={
+                "stream": self._name,
+                "tenant": self._tenant,
+                "audio_seconds": round(seconds, 2),
+                "seconds": round(time.monotonic() - self._began, 2),
+            },
+        )
 
     async def first(self) -> None:
         """Waits for the first words, or the end: what is wrong with the recording is known then. Raises ApiError."""

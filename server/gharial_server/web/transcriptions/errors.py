@@ -6,6 +6,8 @@ from starlette.exceptions import HTTPException
 
 from gharial_server.admission import Refusal
 
+# Names a request to its client, and in the log.
+NAME_HEADER = "X-Request-Id"
 _TYPES = {401: "authentication_error", 429: "rate_limit_error", 503: "server_error", 500: "server_error"}
 
 
@@ -38,6 +40,8 @@ async def answer_api_error(request: Request, error: Exception) -> JSONResponse:
     """The HTTP answer to an ApiError."""
     assert isinstance(error, ApiError)
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if (name := getattr(request.state, "name", None)) is not None:
+        headers[NAME_HEADER] = name
     return JSONResponse(error.body, status_code=error.status, headers=headers)
 
 
