@@ -44,6 +44,8 @@ async def test_a_recording_gets_the_offline_transcript_to_the_letter(starter: Se
         await browsed.status("Finished")
         assert np.array_equal(floats(browsed.streams[0]), expected)  # to the bit
         assert await browsed.words() == offline(model, expected)
+        spoken = await browsed.page.locator("#announcer").inner_text()
+        assert spoken.split()[-1] == offline(model, expected).split()[-1]  # screen readers say it too
         assert browsed.console == []
 
 
