@@ -15,7 +15,7 @@ from gharial_api import names
 from gharial_api.base import JsonObject
 
 from gharial_operator.api_client import ApiClient, ApiError
-from gharial_operator.kinds import NODE, POD, Kind
+from gharial_operator.kinds import EVENT, NODE, POD, Kind
 from gharial_operator.metrics import WRITES
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 DIE_AFTER_WRITES = "GHARIAL_OPERATOR_DIE_AFTER_WRITES"
 
 _APPLY = "application/apply-patch+yaml"
+#: Answers to a write whose object has gone meanwhile, or is a namesake made since.
+_GONE = frozenset({404, 409})
 _MERGE = "application/merge-patch+json"
 _MERGE_PARAMS = {"fieldManager": names.OPERATOR_MANAGER}
 _APPLY_PARAMS = {"fieldManager": names.OPERATOR_MANAGER, "force": "true"}
@@ -69,7 +71,7 @@ class Writer:
     async def apply_status(self, kind: Kind, name: str, namespace: str | None, status: JsonObject) -> None:
         """Writes the status subresource; an object that has gone meanwhile is nobody's error."""
         body = {**kind.head(name, namespace), "status": status}
-        await self._write("PATCH", kind.path(name, namespace, "status"), body, may_be_gone=True)
+        await self._write("PATCH", kind.path(name, namespace, "status"), body, harmless=_GONE)
 
     async def set_finalizer(self, kind: Kind, live: JsonObject, finalizer: str, present: bool) -> None:
         """Adds or removes our finalizer, unless it already is so."""
@@ -79,7 +81,7 @@ class Writer:
         body = kind.head(meta["name"], meta.get("namespace"))
         # The uid keeps the apply from making the object anew after somebody else removed it.
         body["metadata"] |= {"uid": meta["uid"], "finalizers": [finalizer] if present else []}
-        await self._write("PATCH", kind.path(meta["name"], meta.get("namespace")), body, may_be_gone=True)
+        await self._write("PATCH", kind.path(meta["name"], meta.get("namespace")), body, harmless=_GONE)
 
     async def delete(self, kind: Kind, live: JsonObject) -> None:
         """Deletes exactly this object, not a namesake made since; waits for nothing."""
@@ -87,13 +89,13 @@ class Writer:
         if meta.get("deletionTimestamp"):
             return
         body = {"preconditions": {"uid": meta["uid"]}, "propagationPolicy": "Background"}
-        await self._write("DELETE", kind.path(meta["name"], meta.get("namespace")), body, may_be_gone=True)
+        await self._write("DELETE", kind.path(meta["name"], meta.get("namespace")), body, harmless=_GONE)
         log.info("deleted %s %s", kind.kind, meta["name"])
 
-    async def create(self, kind: Kind, body: JsonObject) -> None:
-        """Makes an object that is written once and never changed, such as an event."""
-        path = kind.path("", body["metadata"].get("namespace"))
-        await self._write("POST", path, body)
+    async def tell(self, event: JsonObject) -> None:
+        """Makes an event. One that was told before, or whose namespace is being deleted, is no reason to stop."""
+        path = EVENT.path("", event["metadata"]["namespace"])
+        await self._write("POST", path, event, harmless=frozenset({403, 404, 409}))
 
     async def patch_node(self, name: str, patch: JsonObject, resource_version: str = "") -> None:
         """Changes a few fields of a Node that also others write, and no others.
@@ -109,17 +111,23 @@ class Writer:
         """Asks a pod to go; refused (429) while a disruption budget forbids it. A pod that has gone is no error."""
         head = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
         body = {**head, "deleteOptions": {"preconditions": {"uid": uid}}}
-        await self._write("POST", POD.path(name, namespace, "eviction"), body, may_be_gone=True)
+        await self._write("POST", POD.path(name, namespace, "eviction"), body, harmless=_GONE)
         log.info("evicted pod %s/%s", namespace, name)
 
     async def terminate(self, namespace: str, name: str, uid: str, grace_seconds: int) -> None:
         """Ends a pod, budgets or not, within so many seconds."""
         body = {"preconditions": {"uid": uid}, "gracePeriodSeconds": grace_seconds}
-        await self._write("DELETE", POD.path(name, namespace), body, may_be_gone=True)
+        await self._write("DELETE", POD.path(name, namespace), body, harmless=_GONE)
         log.info("terminated pod %s/%s", namespace, name)
 
     async def _write(
-        self, method: str, path: str, body: Any, *, may_be_gone: bool = False, content_type: str = _APPLY
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        *,
+        harmless: frozenset[int] = frozenset(),
+        content_type: str = _APPLY,
     ) -> None:
         patch = method == "PATCH"
         params = (_APPLY_PARAMS if content_type == _APPLY else _MERGE_PARAMS) if patch else None
@@ -127,8 +135,9 @@ class Writer:
         try:
             await self._client.request(method, path, body=body, params=params, content_type=content)
         except ApiError as error:
-            if not (may_be_gone and error.status in {404, 409}):
+            if error.status not in harmless:
                 raise
+            return
         WRITES.labels(method).inc()
         self._after_write()
 

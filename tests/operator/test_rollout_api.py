@@ -69,6 +69,10 @@ def test_a_node_goes_through_every_state_and_comes_back(api: Api) -> None:
     flash = ["Flashing", "PowerCycling", "Enumerating", "Validating"]
     assert seen == ["WaitingForStreams", "Drained", *flash, "Done"]
     assert api.items(PODS) == []
+    uid = api.get(f"{CARD_NODES}/node-a")["metadata"]["uid"]
+    events = [e for e in api.items("/api/v1/namespaces/default/events") if e["involvedObject"]["uid"] == uid]
+    told = [event["message"].split(":")[0] for event in events]
+    assert sorted(told) == sorted(["Cordoned", *seen[:-1], "Uncordoned", "Done"])
     for name in ("node-a", "node-b"):
         assert cordon(api, name) == (False, "")
         assert api.get(f"{NODES}/{name}")["metadata"]["labels"]["asr.gharial.dev/rollout"] == "Done"

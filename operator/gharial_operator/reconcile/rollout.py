@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
-from gharial_api import AsrCardPool, names
-from gharial_api.base import JsonObject
+from gharial_api import AsrCardNode, AsrCardPool, names
+from gharial_api.base import JsonObject, ObjectMeta
 from gharial_api.rollout import CORDON_ANNOTATION, ROLLOUT_LABEL
 
 from gharial_operator import kinds
 from gharial_operator.api_client import ApiError
 from gharial_operator.apply import Writer
+from gharial_operator.events import CLUSTER_EVENTS_NAMESPACE, Told, build_event
 from gharial_operator.facts import NodeFacts
 from gharial_operator.policies.rollout import NodePlan
 from gharial_operator.policies.rollout.plan import (
@@ -27,6 +29,8 @@ from gharial_operator.specs.card_node import build_card_node
 
 log = logging.getLogger(__name__)
 
+#: States whose events are warnings.
+_TROUBLES = frozenset({"Failed", "RollingBack", "RolledBack", "Quarantined"})
 #: A write that something else came before is decided upon anew after so many seconds.
 AGAIN_SECONDS = 1.0
 
@@ -94,4 +98,9 @@ class RolloutWriter:
         live = self._live.get(plan.node)
         if self._pool is None or (live is not None and live["metadata"].get("deletionTimestamp")):
             return
+        if live is not None and AsrCardNode.model_validate(live).spec.rollout.state != plan.state:
+            meta = ObjectMeta.model_validate(live["metadata"])
+            told = Told("Rollout", plan.reason, f"{plan.state}: {plan.message}", plan.state not in _TROUBLES)
+            event = build_event(kinds.CARD_NODE, meta, told, datetime.now(UTC), CLUSTER_EVENTS_NAMESPACE)
+            await self._writer.tell(event)
         await self._writer.apply(kinds.CARD_NODE, build_card_node(self._pool, plan), live)

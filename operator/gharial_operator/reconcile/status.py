@@ -8,15 +8,11 @@ from gharial_api.conditions import ConditionType
 from gharial_api.model import ModelStatus
 from gharial_api.pool import PoolStatus
 
-from gharial_operator.api_client import ApiError
 from gharial_operator.context import Context
-from gharial_operator.events import build_event
-from gharial_operator.kinds import EVENT, Kind
+from gharial_operator.events import CLUSTER_EVENTS_NAMESPACE, build_event, of_transition
+from gharial_operator.kinds import Kind
 from gharial_operator.metrics import CONDITION
 from gharial_operator.policies.verdict import transitions
-
-#: Events about objects without a namespace lie where Kubernetes itself puts them.
-CLUSTER_EVENTS_NAMESPACE = "default"
 
 
 def forget_status(kind: Kind, name: str, namespace: str | None) -> None:
@@ -41,12 +37,7 @@ async def publish_status(
     if status == owner.status:
         return False
     for transition in transitions(owner.status.conditions, status.conditions):
-        event = build_event(kind, meta, transition, datetime.now(UTC), CLUSTER_EVENTS_NAMESPACE)
-        try:
-            await context.writer.create(EVENT, event)
-        except ApiError as error:
-            # Told before, or the namespace is being deleted: both are no reason to stop.
-            if error.status not in {403, 404, 409}:
-                raise
+        event = build_event(kind, meta, of_transition(transition), datetime.now(UTC), CLUSTER_EVENTS_NAMESPACE)
+        await context.writer.tell(event)
     await context.writer.apply_status(kind, meta.name, meta.namespace, status.to_json())
     return True
