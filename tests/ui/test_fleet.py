@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from browsed_page import Server, browsing, serving
 from gharial_api import AsrCardPool, AsrModel
 from gharial_operator.fleet import fleet
@@ -49,6 +50,9 @@ async def test_pools_and_models_are_shown_where_the_operator_is_in_reach(operato
         async with browsing(server.url) as browsed:
             tables = browsed.page.get_by_role("table")
             await expect(tables).to_have_count(2)
+            assert (await Axe().run(browsed.page)).violations_count == 0
+            await browsed.page.set_viewport_size({"width": 320, "height": 640})
+            assert await browsed.page.evaluate("document.documentElement.scrollWidth") == 320
             rows = [await table.locator("tbody tr").all_inner_texts() for table in await tables.all()]
     assert rows == [
         ["cards\tsimulated\t2\t8\t7\tCardsReady"],

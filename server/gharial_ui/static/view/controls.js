@@ -33,8 +33,7 @@ export class Controls {
       }
     });
     part("copy").addEventListener("click", async () => {
-      await actions.copy();
-      part("status").textContent = "Copied";
+      part("status").textContent = await actions.copy();
     });
     takeDrops((file) => BUSY.has(this.state) || actions.play(file));
   }

@@ -41,8 +41,15 @@ export class Results {
     this.view.announce(this.transcript.words);
   }
 
+  /** Puts the text on the clipboard, or selects it where browsers give pages none; returns what the user is told. */
   async copy() {
-    await navigator.clipboard.writeText(this.transcript.text());
+    try {
+      await navigator.clipboard.writeText(this.transcript.text());
+      return "Copied";
+    } catch {
+      getSelection().selectAllChildren(part("text"));
+      return "Selected; press Ctrl+C";
+    }
   }
 
   show() {
