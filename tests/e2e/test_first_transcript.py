@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import httpx
+from gharial_api.names import STREAM_PATH
 from gharial_cluster.demo.recording import transcribe
 from gharial_cluster.demo.site import Site
 from gharial_cluster.network_plan import NODES
@@ -36,6 +37,6 @@ def test_two_pods_on_two_nodes_hold_one_card_each(site: Site) -> None:
 
 
 def test_the_gateway_leads_to_the_page_and_the_page_to_the_gateway(site: Site) -> None:
-    url = site.gateway_url().replace("ws:", "http:")
+    url = site.gateway_url().replace("ws:", "http:").removesuffix(STREAM_PATH)
     assert "<title>Gharial</title>" in httpx.get(f"{url}/").raise_for_status().text
-    assert httpx.get(f"{url}/ui/config.json").json()["stream"] == {"port": None, "path": "/asr/v0.1/stream"}
+    assert httpx.get(f"{url}/ui/config.json").json()["stream"] == {"port": None, "path": STREAM_PATH}
