@@ -252,6 +252,22 @@ async def test_keys_are_asked_for_as_openai_does(harness, tmp_path: Path) -> Non
                 await api.models.list()
 
 
+async def test_a_recording_is_one_of_the_streams_that_a_key_may_have(harness, tmp_path: Path) -> None:
+    (tmp_path / "acme").write_text("k" * 24)
+    target = "/asr/v0.1/stream?api_key=" + "k" * 24
+    async with (
+        harness.serve(tenants=tmp_path, tenant_streams=1) as server,
+        harness.connect(server, target) as live,
+        client(server, api_key="k" * 24) as api,
+    ):
+        await harness.until(lambda: server.service.load.active == 1)
+        with pytest.raises(openai.RateLimitError, match="as many as it may"):
+            await api.audio.transcriptions.create(file=SPOKEN, model="general")
+        await live.close()
+        await harness.until(server.service.emptied.is_set)
+        assert (await api.audio.transcriptions.create(file=SPOKEN, model="general")).text == ""
+
+
 async def test_the_pages_of_both_ports_need_nothing_from_elsewhere(harness) -> None:
     async with harness.serve() as server, httpx.AsyncClient() as plain:
         for port, named in ((server.api_port, "/v1/audio/transcriptions"), (server.http_port, "/readyz")):

@@ -15,7 +15,10 @@ from gharial_server.web.openapi_page import openapi_page
 def operations(service: Service) -> FastAPI:
     """The application; all handlers are coroutines, so they run on the loop that owns the service."""
     app = FastAPI(
-        title="Gharial server", description="Health, readiness, metrics and drain of one server.", docs_url=None
+        title="Gharial server",
+        description="Health, readiness, metrics and drain of one server.",
+        docs_url=None,
+        redoc_url=None,
     )
 
     @app.get("/healthz", response_class=PlainTextResponse, summary="Does the front end answer?")
@@ -57,7 +60,7 @@ class HttpServer(uvicorn.Server):
         # Of uvicorn's parsers, h11 is the one that bounds the head of a request.
         config = uvicorn.Config(
             app, http="h11", ws="none", log_config=None, access_log=False, lifespan="off",
-            limit_concurrency=connections, timeout_graceful_shutdown=1,
+            server_header=False, limit_concurrency=connections, timeout_graceful_shutdown=1,
         )  # fmt: skip
         return cls(config)
 

@@ -21,7 +21,13 @@ from gharial_server.web.openapi_page import openapi_page
 from gharial_server.web.page import page_host
 from gharial_server.web.transcriptions import answers
 from gharial_server.web.transcriptions.answers import Transcription, joined
-from gharial_server.web.transcriptions.errors import NAME_HEADER, ApiError, answer_api_error, answer_http_error
+from gharial_server.web.transcriptions.errors import (
+    NAME_HEADER,
+    ApiError,
+    answer_api_error,
+    answer_failure,
+    answer_http_error,
+)
 from gharial_server.web.transcriptions.form import Wanted, read_wanted
 from gharial_server.web.transcriptions.hearing import Final, Hearing
 from gharial_server.web.transcriptions.places import Places
@@ -42,6 +48,7 @@ def public_api(service: Service) -> FastAPI:
     )
     app.add_exception_handler(ApiError, answer_api_error)
     app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(Exception, answer_failure)
     transcriber = Transcriber(service)
 
     @app.post("/v1/audio/transcriptions", summary="Transcribe a recording", openapi_extra=TRANSCRIPTION)

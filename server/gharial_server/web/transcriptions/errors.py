@@ -50,3 +50,8 @@ async def answer_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     message = f"{request.method} {request.url.path}: {error.detail}; what there is stands at /docs"
     return await answer_api_error(request, ApiError(error.status_code, "unknown_url", message))
+
+
+async def answer_failure(request: Request, error: Exception) -> JSONResponse:
+    """The HTTP answer to what nobody expected; the log has the rest."""
+    return await answer_api_error(request, ApiError(500, "internal_error", "the server failed; send it again"))
