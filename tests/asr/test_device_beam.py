@@ -3,18 +3,23 @@
 import numpy as np
 import torch
 from beam_cases import CLOSE, FRAME, SLOTS, Case, as_frame, cases, check, decode_in_groups, decoder_of, reference
+from gharial_asr.checkpoint import Ngram
 from gharial_asr.decoding.beam.entries import best_distinct as best_distinct_asking
 from gharial_asr.decoding.beam.text_hash import TextHash
 from gharial_asr.decoding.boosting import Booster
 from gharial_asr.decoding.keyword_automaton import compile_keywords
 from gharial_asr.decoding.keyword_scores import KeywordScorer
+from gharial_asr.decoding.ngram import NgramScorer
 from gharial_asr.device.beam.distinct import best_distinct
 from gharial_asr.device.beam.search import BeamKernels, BeamOnDevice
+from gharial_asr.device.ngram import DeviceNgram
 from gharial_asr.emissions import Emissions, Row
 from gharial_asr.inference.network import Network
 from gharial_asr.keywords import checked
+from gharial_asr.tokenizer import WORD_START
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_ngrams import arpa
 from spelling import Spelt
 
 HERE = torch.device("cpu")
@@ -26,9 +31,9 @@ PHRASES = st.dictionaries(
 class Alone:
     """The device's beam search without what comes before it; implements `gharial_asr.decoding.decoder.Decoder`."""
 
-    def __init__(self, network: Network, case: Case, places: tuple[int, ...]) -> None:
+    def __init__(self, network: Network, case: Case, places: tuple[int, ...], ngram: DeviceNgram | None = None) -> None:
         texts = TextHash(case.pieces)
-        self._decoder = BeamOnDevice(network, HERE, texts, case.settings, FRAME, SLOTS)
+        self._decoder = BeamOnDevice(network, HERE, texts, case.settings, FRAME, ngram, SLOTS)
         self._kernels = BeamKernels(self._decoder, SLOTS + 2, places)
         self.bytes_per_slot = self._decoder.bytes_per_slot
         self.keywords = self._decoder.keywords
@@ -58,7 +63,7 @@ def same(rows: list[Row], expected: list[Row]) -> bool:
     return True
 
 
-@settings(max_examples=35, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(case=cases(), places=st.sampled_from([(14, 14), (14, 7, 7), (9, 4, 14), (5, 3, 2)]))
 def test_it_finds_what_the_processor_finds_whatever_the_sizes_of_its_rounds(
     case: Case, places: tuple[int, ...]
@@ -71,19 +76,24 @@ def test_it_finds_what_the_processor_finds_whatever_the_sizes_of_its_rounds(
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
-@given(case=cases(), phrases=st.lists(PHRASES, min_size=1, max_size=3))
-def test_keywords_of_each_stream_change_what_they_change_on_the_processor(
-    case: Case, phrases: list[dict[str, float]]
+@given(case=cases(), phrases=st.lists(PHRASES, min_size=1, max_size=3), with_ngram=st.booleans())
+def test_keywords_and_an_n_gram_change_what_they_change_on_the_processor(
+    case: Case, phrases: list[dict[str, float]], with_ngram: bool
 ) -> None:
     classes = len(case.pieces) + 1
     spelt, booster = Spelt(case.pieces), Booster(SLOTS, classes)
-    alone = Alone(case.network.engine(), case, (9, 4, 14))
+    counted = [piece.replace(" ", WORD_START) for piece in dict.fromkeys(case.pieces) if piece]
+    ngram = Ngram(arpa(2, counted, case.order), 0.3)
+    alone = Alone(
+        case.network.engine(), case, (9, 4, 14), DeviceNgram(ngram, case.pieces, None, HERE) if with_ngram else None
+    )
     for slot in range(SLOTS):
         can_be_said = {text: boost for text, boost in phrases[slot % len(phrases)].items() if spelt.spellings(text)}
         automaton = compile_keywords(checked(can_be_said), spelt) if can_be_said and slot % 4 else None
         booster.assign(slot, automaton)
         alone.keywords.assign(slot, automaton)
-    expected = decode_in_groups(decoder_of(case, KeywordScorer(booster, None)), case.recordings, case.order)
+    judge = KeywordScorer(booster, NgramScorer(ngram, case.pieces) if with_ngram else None)
+    expected = decode_in_groups(decoder_of(case, judge), case.recordings, case.order)
     found = decode_in_groups(alone, case.recordings, case.order)
     # Where two are all but equal the order of a sum may decide.
     assert sum(not same(rows, wanted) for rows, wanted in zip(found, expected, strict=True)) <= 1

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 import torch
 from gharial_asr.architectures import ARCHITECTURES, random_model
-from gharial_asr.compilation import Arithmetic, compile_weights
+from gharial_asr.checkpoint import Ngram
+from gharial_asr.compilation import Arithmetic, compile_checkpoint, compile_weights
 from gharial_asr.config import RnntConfig
 from gharial_asr.decoding.settings import BEAM, GREEDY, DecoderSettings
+from gharial_asr.device.ngram import DeviceNgram
 from gharial_asr.device.program import Program
 from gharial_asr.device.runner import DeviceModel
 from gharial_asr.device.states import DeviceStates
@@ -24,8 +26,10 @@ from gharial_asr.device.step import Step
 from gharial_asr.endpointing import EndpointSettings
 from gharial_asr.inference.eos_logits import EosLogits
 from gharial_asr.precision import PRECISIONS, Precision
+from gharial_asr.tokenizer import WORD_START
 from gharial_server.bench.subject import SpeakingNetwork
-from tiny_models import babble, tiny_checkpoint
+from random_ngrams import arpa
+from tiny_models import babble, tiny_checkpoint, tiny_tokenizer
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -65,6 +69,11 @@ def step_of(model: DeviceModel, batch: int) -> Step:
 
 def states_of(model: DeviceModel) -> DeviceStates:
     return DeviceStates(model.network, 40, model.front_end.history_samples, model.device, model.decoder(40))
+
+
+def with_ngram() -> Arithmetic:
+    symbols = [piece.replace(" ", WORD_START) for piece in tiny_tokenizer().pieces if piece]
+    return compile_checkpoint(replace(tiny_checkpoint(), ngram=Ngram(arpa(2, symbols), 0.05)), "int8")
 
 
 def tiny() -> Arithmetic:
@@ -118,6 +127,17 @@ def test_nor_with_what_may_change_the_logits_nor_when_slots_are_opened(
     assert recorder.devices == {GPU}
 
 
+def test_nor_does_an_n_gram() -> None:
+    with pretended_gpu():
+        ngram = DeviceNgram(Ngram(arpa(3, ["a", "b"]), 0.05), ("a", "b", "c"), None, GPU)
+        with Recorder() as recorder:
+            context_QW, tokens_QWC = torch.zeros(2, 3, 4, dtype=torch.long, device=GPU).split((1, 3), 2)
+            scores_QWC = ngram.scores(context_QW, tokens_QWC)
+            ngram.next(context_QW, tokens_QWC)
+    assert scores_QWC.shape == tokens_QWC.shape
+    assert recorder.devices == {GPU}
+
+
 def test_the_pretended_gpu_refuses_to_be_asked() -> None:
     with pretended_gpu(), pytest.raises(DataDependentOutputException):
         bool(torch.zeros(3, device=GPU).sum() > 0)
@@ -135,7 +155,7 @@ def test_the_pretended_gpu_refuses_to_be_asked() -> None:
 def test_the_kernels_are_the_same_whatever_is_said_and_however_many_streams_there_are(
     precision: Precision, told: DecoderSettings, boosted: bool
 ) -> None:
-    model = DeviceModel(tiny(), torch.device("cpu"), precision, told)
+    model = DeviceModel(with_ngram(), torch.device("cpu"), precision, told)
     recorded = []
     with torch.inference_mode():
         step = step_of(model, 32)

@@ -1,5 +1,6 @@
 """The decoder that settings ask for."""
 
+from gharial_asr.checkpoint import Ngram
 from gharial_asr.compilation import Arithmetic, CompiledModel
 from gharial_asr.decoding.beam.search import BeamDecoder
 from gharial_asr.decoding.beam.text_hash import TextHash
@@ -28,7 +29,13 @@ def build_decoder(
 
 
 def load_ngram(model: Arithmetic, settings: DecoderSettings) -> NgramScorer | None:
-    """The model's n-gram, for beam search, unless its weight is set to 0. Raises NgramError, also when there is none to
+    """The n-gram that the settings choose, read by KenLM. Raises NgramError."""
+    ngram = chosen_ngram(model, settings)
+    return None if ngram is None else NgramScorer(ngram, model.pieces, settings.ngram_scale)
+
+
+def chosen_ngram(model: Arithmetic, settings: DecoderSettings) -> Ngram | None:
+    """The model's n-gram, for beam search, unless its weight is set to 0. Raises NgramError when there is none to
     weigh."""
     ngram = model.ngram if isinstance(model, CompiledModel) else None
     if ngram is None and settings.ngram_scale:
@@ -38,4 +45,4 @@ def load_ngram(model: Arithmetic, settings: DecoderSettings) -> NgramScorer | No
         )
     if settings.decoder == "greedy" or ngram is None or settings.ngram_scale == 0:
         return None
-    return NgramScorer(ngram, model.pieces, settings.ngram_scale)
+    return ngram

@@ -14,12 +14,14 @@ import torch
 
 from gharial_asr.compilation import Arithmetic, CompiledModel
 from gharial_asr.decoding.beam.text_hash import TextHash
+from gharial_asr.decoding.build import chosen_ngram
 from gharial_asr.decoding.keyword_automaton import KeywordCompiler
 from gharial_asr.decoding.settings import GREEDY, DecoderSettings
 from gharial_asr.device.beam.search import BeamOnDevice
 from gharial_asr.device.decoding import DeviceDecoder
 from gharial_asr.device.graphs import Graphs
 from gharial_asr.device.greedy import GreedyOnDevice
+from gharial_asr.device.ngram import DeviceNgram
 from gharial_asr.device.placing import place_front_end, place_network
 from gharial_asr.device.program import Program
 from gharial_asr.device.states import DeviceStates
@@ -47,7 +49,8 @@ def buckets(slots: int) -> tuple[int, ...]:
 class DeviceModel:
     """A model's weights on a device; implements `gharial_asr.runner.LoadedModel`.
 
-    decoder: makes the settings' decoder for a number of slots. compiler: of keywords.
+    Making it raises NgramError or ArpaError when beam search cannot use the model's n-gram. decoder: makes the decoder
+    of the settings for a number of slots. compiler: of keywords.
     """
 
     network_class: type[Network] = Network
@@ -62,7 +65,9 @@ class DeviceModel:
         self.decoder: Callable[[int], DeviceDecoder] = partial(GreedyOnDevice, self.network, device)
         if settings.decoder == "beam":
             texts, seconds = TextHash(model.pieces, device), model.config.step_seconds
-            self.decoder = partial(BeamOnDevice, self.network, device, texts, settings, seconds)
+            ngram = chosen_ngram(model, settings)
+            judge = None if ngram is None else DeviceNgram(ngram, model.pieces, settings.ngram_scale, device)
+            self.decoder = partial(BeamOnDevice, self.network, device, texts, settings, seconds, judge)
 
     @property
     def step_samples(self) -> int:

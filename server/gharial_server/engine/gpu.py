@@ -5,7 +5,6 @@ import logging
 import torch
 from gharial_asr.building import with_recognition
 from gharial_asr.compilation import load_model
-from gharial_asr.decoding.build import load_ngram
 from gharial_asr.device.placing import cuda_device
 from gharial_asr.device.runner import DeviceModel
 from gharial_asr.precision import Precision
@@ -17,10 +16,6 @@ from gharial_server.engine.interface import SAMPLE_RATE
 log = logging.getLogger(__name__)
 
 DEFAULT_PRECISION: Precision = "bf16"
-NO_NGRAM = (
-    "the model has an n-gram, which the backend cuda does not apply; leave it out with --ngram-scale 0, or use "
-    "--backend cpu"
-)
 # Where a step begins to take longer with more streams in it, and where answers become too many for one process.
 BATCHES = (128, 1024)
 
@@ -37,8 +32,6 @@ def cuda(settings: BackendSettings) -> Loaded:
 def load_on(device: torch.device, settings: BackendSettings, batches: tuple[int, int] = BATCHES) -> Loaded:
     """The model on a device. batches: that are timed where no capacity is given."""
     model, decoder = load_model(settings.model, "int8"), settings.recognition.decoder
-    if load_ngram(model, decoder) is not None:
-        raise ValueError(NO_NGRAM)
     placed, capacity = DeviceModel(model, device, DEFAULT_PRECISION, decoder), settings.capacity
     if capacity is None:
         seconds = placed.step_samples / SAMPLE_RATE

@@ -65,7 +65,7 @@ def test_what_a_backend_does_not_do_is_refused_with_the_remedy(
     assert remedy in capsys.readouterr().err
 
 
-def test_beam_search_runs_there_and_an_n_gram_is_refused_with_the_remedy(model: Path, tmp_path: Path) -> None:
+def test_beam_search_runs_there_and_takes_an_n_gram_that_it_can_take_apart(model: Path, tmp_path: Path) -> None:
     beam = Recognition(decoder=DecoderSettings("beam"))
     loaded = load_on(HERE, BackendSettings(model, capacity=2, recognition=beam))
     loaded.runner.open(0, 1)
@@ -73,10 +73,13 @@ def test_beam_search_runs_there_and_an_n_gram_is_refused_with_the_remedy(model: 
     assert row.hypotheses
     path = tmp_path / "with-ngram.gharial"
     symbols = [piece.replace(" ", WORD_START) for piece in tiny_tokenizer().pieces if piece]
-    checkpoint = replace(tiny_checkpoint(), ngram=Ngram(arpa(2, symbols), 0.05))
-    write_artefact(compile_checkpoint(checkpoint, "int8"), path)
-    with pytest.raises(ValueError, match="leave it out with --ngram-scale 0"):
-        load_on(HERE, BackendSettings(path, capacity=2, recognition=beam))
+    for binary in (arpa(2, symbols), b"mmap lm http://kheafield.com/code"):
+        write_artefact(compile_checkpoint(replace(tiny_checkpoint(), ngram=Ngram(binary, 0.05)), "int8"), path)
+        if binary.startswith(b"mmap"):
+            with pytest.raises(ValueError, match="leave it out with --ngram-scale 0"):
+                load_on(HERE, BackendSettings(path, capacity=2, recognition=beam))
+        else:
+            load_on(HERE, BackendSettings(path, capacity=2, recognition=beam)).runner.close()
 
 
 def test_keywords_are_taken_and_those_the_model_cannot_write_are_refused(model: Path) -> None:
@@ -129,7 +132,7 @@ def test_steps_of_every_batch_size_are_timed_without_the_engine(decoder: Decoder
     settings = BenchSettings("tiny", 40, 0.4, precision="int8", backend="cuda")
     result = time_steps(settings, what, this_machine())
     assert [row.batch for row in result.batches] == [1, 8, 32, 40]
-    assert all(0 < row.p50_ms <= row.p99_ms and row.streams > 0 and row.steps > 0 for row in result.batches)
+    assert all(0 < row.p50_ms <= row.p99_ms and row.steps > 0 for row in result.batches)
     # How many steps the time held is not known; that the pace is that of speech is tested with a fixed number.
     assert 0 < result.batches[-1].tokens_per_frame < 1
     assert "this processor" in steps_text(result)

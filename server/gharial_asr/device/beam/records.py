@@ -10,9 +10,10 @@ from torch import Tensor
 from gharial_asr.decoding.beam.entries import Entries
 from gharial_asr.decoding.beam.search import MAX_SYMBOLS
 
-SCORE, TEXT, PLACE, KEYWORD = range(4)
-"""Bits of the score as float64, hash of the transcript, place of the prediction state, state in the slot's keywords."""
-KEPT = 4
+SCORE, TEXT, PLACE, KEYWORD, WORDS = range(5)
+"""Bits of the score as float64, hash of the transcript, place of the prediction state, state in the slot's keywords,
+context in the n-gram."""
+KEPT = 5
 """Columns, the first ones, that live on from step to step."""
 ORIGIN, ADDED = KEPT, KEPT + 1
 """The hypothesis at the step's beginning that it comes from, and how many tokens it has emitted in this step."""

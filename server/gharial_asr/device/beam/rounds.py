@@ -31,10 +31,12 @@ from gharial_asr.device.beam.records import (
     SAID,
     SCORE,
     TEXT,
+    WORDS,
     said,
     scores,
 )
 from gharial_asr.device.keywords import DeviceKeywords
+from gharial_asr.device.ngram import DeviceNgram
 from gharial_asr.device.rounds import first_waiting
 from gharial_asr.inference.network import Network
 from gharial_asr.state import Prediction
@@ -51,9 +53,10 @@ class BeamRounds:
         prediction: Prediction,
         batch: int,
         device: torch.device,
+        ngram: DeviceNgram | None = None,
     ) -> None:
         """prediction: 2 W states of every slot and of the spare slot, which comes last."""
-        self._network, self._chooser, self._texts = network, chooser, texts
+        self._network, self._chooser, self._texts, self._ngram = network, chooser, texts, ngram
         self._prediction = prediction
         self._batch, self._width = batch, chooser.width
         self._spare_slot = len(prediction.projected) // (2 * chooser.width) - 1
@@ -127,6 +130,8 @@ class BeamRounds:
         streams, width, _ = active_QWF.shape
         tokens_QWC, logarithms_QWC = (of.view(streams, width, -1) for of in (found.tokens_RC, found.scores_RC))
         score_QWC = scores(active_QWF)[:, :, None] + logarithms_QWC
+        if self._ngram is not None:
+            score_QWC += self._ngram.scores(active_QWF[..., WORDS, None], tokens_QWC)
         if keywords is not None:
             score_QWC += keywords.gain(slots_Q1[..., None], active_QWF[..., KEYWORD, None], tokens_QWC)
         text_QX = self._texts.append(active_QWF[..., TEXT, None], tokens_QWC).flatten(1)
@@ -135,6 +140,8 @@ class BeamRounds:
         tokens_QW = tokens_QWC.flatten(1).gather(1, index_QW)
         picked_QWF = _picked(active_QWF, parents_QW, best_QW)
         picked_QWF[..., TEXT] = text_QX.gather(1, index_QW)
+        if self._ngram is not None:
+            picked_QWF[..., WORDS] = self._ngram.next(picked_QWF[..., WORDS], tokens_QW)
         if keywords is not None:
             picked_QWF[..., KEYWORD] = keywords.next(slots_Q1, picked_QWF[..., KEYWORD], tokens_QW)
         # The ninth token has no column; it is taken back at once.

@@ -16,9 +16,10 @@ from gharial_asr.decoding.beam.open_tokens import OpenTokens
 from gharial_asr.decoding.beam.search import chooser, settling_rules
 from gharial_asr.decoding.beam.text_hash import TextHash
 from gharial_asr.decoding.settings import DecoderSettings
-from gharial_asr.device.beam.records import COLUMNS, KEPT, entries, scores
+from gharial_asr.device.beam.records import COLUMNS, KEPT, WORDS, entries, scores
 from gharial_asr.device.beam.rounds import BeamRounds
 from gharial_asr.device.keywords import DeviceKeywords
+from gharial_asr.device.ngram import DeviceNgram
 from gharial_asr.device.rounds import round_places
 from gharial_asr.emissions import Emissions
 from gharial_asr.inference.network import Network
@@ -43,10 +44,11 @@ class BeamOnDevice:
         texts: TextHash,
         settings: DecoderSettings,
         frame_seconds: float,
+        ngram: DeviceNgram | None,
         slots: int,
     ) -> None:
-        """texts: on the device."""
-        self.network, self.texts, self.settings = network, texts, settings
+        """texts, ngram: on the device."""
+        self.network, self.texts, self.settings, self.ngram = network, texts, settings, ngram
         self.spare, self.device, self.width = slots, device, settings.beam_width
         with torch.device(device):
             self.prediction = Prediction.zeros(network.config, (slots + 1) * 2 * self.width)
@@ -54,6 +56,7 @@ class BeamOnDevice:
             self._start = after_start(network)
             self._new_WF = torch.zeros(self.width, KEPT, dtype=torch.long)
         scores(self._new_WF)[1:] = -math.inf
+        self._new_WF[:, WORDS] = ngram.start if ngram else 0
         self.keywords = DeviceKeywords(slots, network.config.n_classes, device, dense=False)
         self._open_tokens = OpenTokens(slots, self.width, settling_rules(settings, frame_seconds))
         self._bits_W = 1 << np.arange(self.width)
@@ -100,7 +103,8 @@ class BeamKernels:
         self._decoder = decoder
         self._places = tuple(places)
         rules = chooser(decoder.settings)
-        self._rounds = BeamRounds(decoder.network, rules, decoder.texts, decoder.prediction, batch, decoder.device)
+        parts = decoder.network, rules, decoder.texts, decoder.prediction
+        self._rounds = BeamRounds(*parts, batch, decoder.device, decoder.ngram)
         self.found = torch.zeros(1 + batch * decoder.width * COLUMNS, dtype=torch.long, device=decoder.device)
 
     def first(self, f_BJ: Tensor, slots_B: Tensor, told_B: Tensor, boosted: bool) -> None:
