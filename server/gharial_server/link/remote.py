@@ -30,8 +30,10 @@ from gharial_server.link.events import event_of
 from gharial_server.link.framing import CLOSE, FINISH, FLOAT, Inbox, Kind, feed_message, packed
 from gharial_server.totals import StepTotals, TotalsObserver
 
-# Buffers of one call to the kernel, and of one message to the engine.
+# Buffers of one call to the kernel.
 _MOST_BUFFERS = 512
+# Buffers after which a turn of the loop is not waited for: a turn may bring a thousand messages, the kernel takes 200.
+_MANY_BUFFERS = 64
 # Between two messages to the engine: a busy front end wakes it less often, a quiet one at once.
 _PAUSE_SECONDS = 0.002
 
@@ -132,8 +134,8 @@ class RemoteEngine:
             self._payloads.append(payload)
         if not self._is_flushing:
             self._flush_soon()
-        elif len(self._payloads) >= _MOST_BUFFERS:
-            self._collect()
+        elif len(self._payloads) >= _MANY_BUFFERS:
+            self._flush()
 
     def forget(self, stream: RemoteStream) -> None:
         """The stream's place is free."""
@@ -163,8 +165,9 @@ class RemoteEngine:
                 buffers = list(itertools.islice(self._outgoing, _MOST_BUFFERS))
                 self._sent(self._link.sendmsg(buffers))
         except BlockingIOError:
-            self._is_blocked = True
-            self._loop.add_writer(self._link, self._flush)
+            if not self._is_blocked:
+                self._is_blocked = True
+                self._loop.add_writer(self._link, self._flush)
             return
         except OSError:
             self._end()
