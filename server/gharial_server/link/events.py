@@ -26,7 +26,8 @@ def event_of(told: Any) -> Event:
         return Failed(told)
     start, end, is_provisional, alternatives, closing, endpoint = told
     readings = _SILENCE if alternatives == _NOTHING else tuple(map(_reading, alternatives))
-    return Answer(start, end, is_provisional, readings, closing, endpoint)
+    # As `Answer(…)`, but without a call of Python: this is done for each answer of each stream.
+    return tuple.__new__(Answer, (start, end, is_provisional, readings, closing, endpoint))
 
 
 def _plain(alternative: Alternative) -> tuple[Any, ...]:

@@ -54,13 +54,16 @@ class RemoteStream:
         return self.pushed / SAMPLE_RATE - self.answered
 
     def push(self, samples: Samples) -> None:
-        flag = 0
-        if not isinstance(samples, bytes):
+        if not len(samples):
+            return
+        if isinstance(samples, bytes):
+            self.pushed += len(samples) // 2
+            self._engine.feed(self, len(samples), samples)
+        else:
+            self.pushed += len(samples)
+            payload = samples.tobytes()
             flag = FLOAT if samples.dtype == np.float32 else 0
-            samples = samples.tobytes()
-        if samples:
-            self.pushed += len(samples) // (4 if flag else 2)
-            self._engine.feed(self, len(samples) | flag, samples)
+            self._engine.feed(self, len(payload) | flag, payload)
 
     def finish(self) -> None:
         self._engine.feed(self, FINISH, b"")

@@ -9,6 +9,8 @@ import logging
 import socket
 import time
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 from gharial_wire.closing import FAILED, RESTARTING, TOO_LARGE, Close
 from picows import (
@@ -64,6 +66,8 @@ class StreamConnection(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        # Called for each answer: the library's own method, without one of Python around it.
+        self.send: Callable[[str], None] = partial(transport.send, TEXT)
         transport.underlying_transport.set_write_buffer_limits(MAX_UNREAD_BYTES)
         # The library reads all that the kernel holds, and its own buffer grows with that.
         kernel = transport.underlying_transport.get_extra_info("socket")
@@ -110,11 +114,6 @@ class StreamConnection(WSListener):
     def resume_writing(self) -> None:
         if self._session is not None:
             self._session.unclogged()
-
-    def send(self, text: str) -> None:
-        """Sends a text message without waiting."""
-        assert self._transport is not None
-        self._transport.send(TEXT, text)
 
     def ping(self) -> None:
         """Sends a ping; nobody waits for its pong."""
