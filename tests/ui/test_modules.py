@@ -78,7 +78,7 @@ async def test_the_page_resumes_where_the_client_resumes(silent: Server) -> None
             Answer(0.06 * i, 0.06 * (i + 1), False, (Alternative(word(chance), 1.0),))
             for i in range(chance.randrange(240))
         ]
-        for _ in range(60)
+        for _ in range(25)
     ]
     async with browsing(silent.url) as browsed:
         found = await browsed.page.evaluate(RESUME, [[encoded(answer) for answer in case] for case in cases])
