@@ -101,8 +101,8 @@ class _Work:
     async def _one(self, path: Path, progress: Progress) -> Result:
         if path == STDIN and self._arguments.raw:
             audio = LiveAudio()
-            result, _ = await asyncio.gather(self._shown(audio, None), pump(audio))
-            return result
+            pump(audio)
+            return await self._shown(audio, None)
         samples = await (read_file() if path == STDIN else asyncio.to_thread(read_recording, path))
         if self._arguments.jobs == 1:
             return await self._shown(samples, len(samples) / SAMPLE_RATE)

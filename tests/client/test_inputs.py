@@ -68,6 +68,18 @@ async def test_raw_samples_come_through_a_pipe_cut_anywhere(harness) -> None:
     assert (report["transcript"], report["audio_seconds"]) == ("6 7", 0.18)
 
 
+async def test_a_silent_pipe_does_not_hold_up_the_end(harness) -> None:
+    async with harness.serve() as server:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gharial_cli", "client", "transcribe", "-", "--raw", "--url",
+            harness.url(server) + "?lang=de", stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert child.stderr is not None
+        told = await asyncio.wait_for(child.stderr.read(), 30)
+    assert await child.wait() == 1
+    assert b"lang de is not served" in told
+
+
 def test_a_folder_gives_its_audio_in_order_and_one_without_any_is_refused(tmp_path: Path) -> None:
     for name in ("b.wav", "a.OGG", "c.txt"):
         (tmp_path / name).touch()

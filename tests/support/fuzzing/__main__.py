@@ -14,8 +14,8 @@ from pathlib import Path
 from fuzzing.corpus import seeds
 from fuzzing.targets import TARGETS
 
-# libFuzzer's own limits for one input: seconds, and MiB for the whole process.
-_SECONDS, _MEGABYTES = 10, 2048
+# libFuzzer's limits for one input: seconds (by the clock, on a machine that may be busy), and MiB for the whole process.
+_SECONDS, _MEGABYTES = 60, 2048
 _LONGEST = {"request": 512, "answer": 2048, "stream": 512, "codec": 4096}
 
 
