@@ -14,7 +14,7 @@ from pathlib import Path
 from fuzzing.corpus import seeds
 from fuzzing.targets import TARGETS
 
-# libFuzzer's limits for one input: seconds (by the clock, on a machine that may be busy), and MiB for the whole process.
+# libFuzzer's limits for one input: seconds (by the clock, which a busy machine stretches), and MiB for the process.
 _SECONDS, _MEGABYTES = 60, 2048
 _LONGEST = {"request": 512, "answer": 2048, "stream": 512, "codec": 4096}
 
