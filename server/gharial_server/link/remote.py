@@ -100,13 +100,17 @@ class RemoteEngine:
         while True:
             engine = cls(await knock(door), observer)
             try:
-                await engine._hello
+                await engine.greeted()
                 return engine
             except EngineStoppedError:  # it took the link and died; the next one will not
                 continue
             except BaseException:
                 engine.stop()
                 raise
+
+    async def greeted(self) -> None:
+        """Waits until the engine has told what it is. Raises EngineStoppedError when it dies before."""
+        await self._hello
 
     @property
     def active(self) -> int:
