@@ -31,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="image of the server pods on GPUs (GHARIAL_CUDA_SERVER_IMAGE; %(default)s)",
     )
     parser.add_argument(
+        "--traces",
+        metavar="URL",
+        default=environment.get("GHARIAL_TRACES"),
+        help="OTLP collector of the server pods' traces, such as http://collector:4318 (GHARIAL_TRACES; none)",
+    )
+    parser.add_argument(
         "--image-pull-policy",
         choices=["Always", "IfNotPresent", "Never"],
         default=_DEFAULT.image_pull_policy,
@@ -74,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         namespace=arguments.namespace,
         server_image=arguments.server_image,
         cuda_server_image=arguments.cuda_server_image,
+        traces=arguments.traces,
         image_pull_policy=arguments.image_pull_policy,
         http_port=arguments.http_port,
         identity=arguments.identity,

@@ -13,6 +13,8 @@ class OperatorConfig:
     server_image: str = "gharial/server:dev"
     #: For pools of GPUs: the same with all that torch needs there.
     cuda_server_image: str = "gharial/server-cuda:dev"
+    #: The OTLP collector that server pods send traces to; None for none.
+    traces: str | None = None
     image_pull_policy: str = "IfNotPresent"
     http_port: int = 8080
     identity: str = "gharial-operator"

@@ -236,6 +236,14 @@ def test_tenants_keys_are_mounted_where_the_server_looks_for_them() -> None:
     assert "--tenants" not in pod_of()["containers"][0]["args"]
 
 
+def test_servers_send_traces_where_the_operator_was_told() -> None:
+    config = replace(CONFIG, traces="http://collector:4318")
+    pod = build_deployment(a_model(), a_pool(), 16, config)["spec"]["template"]["spec"]
+    words = pod["containers"][0]["args"]
+    assert words[words.index("--traces") + 1] == "http://collector:4318"
+    assert "--traces" not in pod_of()["containers"][0]["args"]
+
+
 def test_endpointing_reaches_the_server() -> None:
     ending = a_model(decoding={"endpointing": {"eosMode": "terminal", "silenceSeconds": 2}})
     words = build_deployment(ending, a_pool(), 16, CONFIG)["spec"]["template"]["spec"]["containers"][0]["args"]

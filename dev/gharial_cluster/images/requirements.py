@@ -26,7 +26,7 @@ def layers(pyproject: str) -> dict[str, list[str]]:
         "base": project["dependencies"],
         "control": sorted({*extras["operator"], *extras["agent"]}),
         "torch": [line for line in extras["server"] if _name(line) == "torch"],
-        "server": [line for line in extras["server"] if _name(line) != "torch"],
+        "server": [line for line in (*extras["server"], *extras["traces"]) if _name(line) != "torch"],
     }
 
 

@@ -113,7 +113,7 @@ def _server(model: AsrModel, pool: AsrCardPool, capacity: int, image: str, confi
         "image": image,
         "imagePullPolicy": config.image_pull_policy,
         "command": ["gharial", "serve"],
-        "args": server_arguments(model, pool, capacity),
+        "args": server_arguments(model, pool, capacity, config.traces),
         "ports": [
             {"name": "stream", "containerPort": names.STREAM_PORT, "protocol": "TCP"},
             {"name": "api", "containerPort": names.API_PORT, "protocol": "TCP"},
@@ -144,7 +144,7 @@ def _server(model: AsrModel, pool: AsrCardPool, capacity: int, image: str, confi
     }
 
 
-def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int) -> list[str]:
+def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int, traces: str | None) -> list[str]:
     """Options of `gharial serve` for this model on this pool."""
     checkpoint = model.spec.model.checkpoint
     words = ["--checkpoint", checkpoint.uri.removeprefix("file://"), "--sha256", checkpoint.sha256]
@@ -173,6 +173,7 @@ def server_arguments(model: AsrModel, pool: AsrCardPool, capacity: int) -> list[
         words += ["--tenants", names.TENANT_KEYS]
         limit = model.spec.tenants.max_streams_per_pod
         words += ["--tenant-streams", str(limit)] if limit is not None else []
+    words += ["--traces", traces] if traces is not None else []
     words += ["--drain-timeout", str(model.spec.rollout.drain_timeout_seconds)]
     return [*words, "--retry-after", str(model.spec.routing.retry_after_seconds)]
 
