@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 640, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 64, 14, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 64, 14, 44
 _TICKS = 6
+# Between the names of two lines.
+_LINE = 14
 _DASHES = ("", "7 4", "2 3")
 
 
@@ -36,7 +38,8 @@ class Axes:
 def lines(axes: Axes, series: Sequence[Series]) -> str:
     """A line for each series, named at its end."""
     frame = _Frame.around(axes, series)
-    drawn = []
+    drawn: list[str] = []
+    named: list[float] = []  # where the names stand, each above the one before
     for number, one in enumerate(series):
         css = f'class="line s{number}" stroke-dasharray="{_DASHES[number]}"'
         drawn += [f'<polyline {css} points="{_path(frame, run)}"/>' for run in _runs(one.points)]
@@ -44,7 +47,8 @@ def lines(axes: Axes, series: Sequence[Series]) -> str:
             drawn += [f'<circle class="dot s{number}" r="3" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}"/>'
                       for x, y in (known if len(known) <= 40 else known[-1:])]  # fmt: skip
             x, y = known[-1]
-            drawn.append(_text(f"name s{number}", frame.x(x) + 7, frame.y(y) + 4, one.name))
+            named.append(min([frame.y(y) + 4, *(place - _LINE for place in named)]))
+            drawn.append(_text(f"name s{number}", frame.x(x) + 7, named[-1], one.name))
     return frame.svg("".join(drawn))
 
 
