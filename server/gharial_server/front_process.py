@@ -18,7 +18,7 @@ from gharial_wire.closing import RESTARTING
 from pydantic import TypeAdapter
 
 from gharial_server import logs
-from gharial_server.link.remote import RemoteEngine
+from gharial_server.link.watchdog import watched
 from gharial_server.ports import Ports
 from gharial_server.run import running
 from gharial_server.settings import Settings
@@ -31,7 +31,7 @@ GARBAGE = 50_000
 
 async def serve(settings: Settings, ports: Ports, door: socket.socket) -> None:
     """Serves until a signal or the end of the parent. Raises RuntimeError or OSError when it cannot go on."""
-    async with running(settings, ports, lambda observer: RemoteEngine.connect(door, observer)) as server:
+    async with running(settings, ports, watched(door)) as server:
         with _signals() as signals:
             print("ready", flush=True)
             gc.collect()

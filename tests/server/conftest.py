@@ -11,7 +11,7 @@ import httpx
 import pytest
 from gharial_server.front_process import first
 from gharial_server.link.door import make_door
-from gharial_server.link.remote import RemoteEngine
+from gharial_server.link.watchdog import MOST_SILENT_SECONDS, watched
 from gharial_server.ports import open_ports
 from gharial_server.run import Running, running
 from gharial_server.settings import Settings
@@ -65,7 +65,9 @@ class Harness:
             yield server
 
     @contextlib.asynccontextmanager
-    async def starting(self, **options: Any) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
+    async def starting(
+        self, silence: float = MOST_SILENT_SECONDS, **options: Any
+    ) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
         """The same, with the engine still loading, and the task that keeps the engine: it ends with what makes the
         engine impossible."""
         settings = Settings(**(LOCAL | options))
@@ -74,7 +76,7 @@ class Harness:
             engine = self.engine = engine_keeper(settings, outside)
             keeping = self.keeping = asyncio.create_task(engine.run())
             try:
-                async with running(settings, ports, lambda observer: RemoteEngine.connect(inside, observer)) as server:
+                async with running(settings, ports, watched(inside, silence)) as server:
                     yield server, keeping
             finally:
                 await engine.end()

@@ -151,3 +151,19 @@ async def test_nothing_outlives_a_killed_parent(harness) -> None:
             server.process.kill()
             assert await closed_with(stream) == 1012
         await until_gone(*server.pids.values())
+
+
+async def test_an_engine_that_lives_but_says_nothing_is_ended_and_the_next_one_serves(harness) -> None:
+    async with harness.serve(silence=0.3) as server:
+        async with harness.connect(server) as connection:
+            await connection.send(SAMPLES_60_MS)
+            await connection.recv()
+            await asyncio.sleep(0.7)  # nobody waits for it: that is no silence
+            assert server.service.unready is None
+            harness.engine.process.send_signal(signal.SIGSTOP)
+            await connection.send(SAMPLES_60_MS)
+            assert await closed_with(connection) == 1011
+        await harness.until(lambda: server.service.unready is None, 30)
+        async with harness.connect(server) as connection:
+            await connection.send(SAMPLES_60_MS)
+            assert len(await harness.end(connection)) == 1

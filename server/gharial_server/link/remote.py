@@ -92,6 +92,7 @@ class RemoteEngine:
         self._outgoing: deque[bytes | memoryview] = deque()
         self._is_flushing = self._is_blocked = False
         self._flushed_at = 0.0
+        self._heard_at = self._loop.time()
         self._loop.add_reader(link, self._read)
 
     @classmethod
@@ -107,6 +108,14 @@ class RemoteEngine:
             except BaseException:
                 engine.stop()
                 raise
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long streams have waited and the engine has said nothing at all; to be asked every now and then."""
+        now = self._loop.time()
+        if not any(stream.backlog_seconds >= self.frame_seconds for stream in self._streams.values()):
+            self._heard_at = now
+        return now - self._heard_at
 
     async def greeted(self) -> None:
         """Waits until the engine has told what it is. Raises EngineStoppedError when it dies before."""
@@ -194,6 +203,7 @@ class RemoteEngine:
             count -= len(first)
 
     def _read(self) -> None:
+        self._heard_at = self._loop.time()
         try:
             for kind, body in self._inbox.read():
                 if kind is Kind.EVENTS:
