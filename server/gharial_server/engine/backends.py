@@ -29,13 +29,11 @@ class BackendSettings:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A runner with the model loaded. pieces: the text of each token. digest: sha256 of the model's file.
-    no_keywords: why the runner boosts none, if it does not."""
+    """A runner with the model loaded. pieces: the text of each token. digest: sha256 of the model's file."""
 
     runner: Runner
     pieces: tuple[str, ...]
     digest: str
-    no_keywords: str | None = None
 
 
 Backend = Callable[[BackendSettings], Loaded]

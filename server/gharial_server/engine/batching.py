@@ -92,10 +92,8 @@ class BatchingEngine:
         model: ModelInfo,
         observer: Observer | None = None,
         endpointing: EndpointSettings = CLASSIC,
-        no_keywords: str | None = None,
     ) -> None:
-        """pieces: the text of each token. no_keywords: why the runner boosts none, if it does not. Raises ValueError
-        when endpointing needs a token that is not among the pieces."""
+        """pieces: the text of each token. Raises ValueError when endpointing needs a token that is not among them."""
         eos_token(pieces, endpointing)
         self.endpointing = endpointing
         self.pieces = pieces
@@ -106,7 +104,6 @@ class BatchingEngine:
         self.process_id = os.getpid()
         self._runner = runner
         self._observer = observer
-        self._no_keywords = no_keywords
         self._table = SlotTable(runner.slots)
         self._numbers = itertools.count(1)
         self._wake = threading.Condition()
@@ -129,7 +126,7 @@ class BatchingEngine:
     @property
     def keyword_rules(self) -> KeywordRules:
         characters = {character for piece in self.pieces for character in piece}
-        return KeywordRules("".join(sorted(characters)), self._no_keywords)
+        return KeywordRules("".join(sorted(characters)))
 
     def open(self, sink: Sink, keywords: Keywords = (), alternatives: int = 1) -> LiveStream:
         with self._wake:

@@ -21,4 +21,4 @@ def build_engine(
     loaded = backend(name)(settings)
     info = ModelInfo(model_name, model_version, language, loaded.digest, name)
     endpointing = settings.recognition.endpointing
-    return BatchingEngine(loaded.runner, loaded.pieces, info, observer, endpointing, loaded.no_keywords)
+    return BatchingEngine(loaded.runner, loaded.pieces, info, observer, endpointing)

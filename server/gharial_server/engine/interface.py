@@ -101,15 +101,12 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class KeywordRules:
-    """Which keywords a model takes. characters: those that it can write, None for any. refusal: why it takes none."""
+    """Which keywords a model takes. characters: those that it can write, None for any."""
 
     characters: str | None = None
-    refusal: str | None = None
 
     def check(self, keywords: Keywords) -> None:
         """Raises ValueError for keywords that the model cannot write."""
-        if keywords and self.refusal is not None:
-            raise ValueError(self.refusal)
         if self.characters is not None:
             check_characters(keywords, self.characters)
 
