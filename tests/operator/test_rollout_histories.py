@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from gharial_operator.policies.rollout import NodePlan, Plan
 from gharial_operator.policies.rollout.plan import Action, Cordon, Evict, Tell, Terminate, Uncordon
 from hypothesis import HealthCheck, settings
@@ -276,6 +277,7 @@ class Histories(RuleBasedStateMachine):
         return any(name in found.message for name in down - {found.node})
 
 
+@pytest.mark.timeout(900)
 def test_every_history_keeps_its_promises_and_ends_in_done_or_a_named_stop() -> None:
     run_state_machine_as_test(
         Histories,
