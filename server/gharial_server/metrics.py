@@ -53,6 +53,9 @@ class Metrics:
         self.active = Gauge("gharial_streams_active", "Streams open now.", registry=self.registry)
         self.capacity = Gauge("gharial_streams_capacity", "Streams at most.", registry=self.registry)
         self.ready = Gauge("gharial_ready", "1 while new streams are welcome.", registry=self.registry)
+        self.recordings = Counter(
+            "gharial_recordings_total", "Whole recordings by how they ended.", ["outcome"], registry=self.registry
+        )
         self.refusals = Counter(
             "gharial_refusals_total", "Streams refused before the upgrade.", ["reason"], registry=self.registry
         )

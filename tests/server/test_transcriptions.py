@@ -162,6 +162,7 @@ async def test_fields_that_change_nothing_are_named(harness) -> None:
         metrics = (await harness.get(server, "/metrics")).text
     assert answer.headers["X-Gharial-Ignored"] == "prompt, temperature"
     assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-Id"])
+    assert 'gharial_recordings_total{outcome="done"} 1.0' in metrics
     assert re.search(r"^gharial_\w*audio_seconds_total\S* [1-9]", metrics, re.MULTILINE)
 
 

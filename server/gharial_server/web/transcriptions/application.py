@@ -113,7 +113,7 @@ class Transcriber:
         try:
             return await self._answer(request)
         except ApiError as error:
-            self._service.metrics.refusals.labels(error.code).inc()
+            self._service.metrics.recordings.labels(error.code).inc()
             raise
 
     async def _answer(self, request: Request) -> Response:
@@ -221,6 +221,7 @@ class Running:
     async def whole(self) -> Transcription:
         """Waits for the end. Raises ApiError."""
         self._finals += [final async for final in self._source]
+        self._service.metrics.recordings.labels("done").inc()
         return self._said()
 
     async def events(self) -> AsyncIterator[bytes]:
@@ -232,8 +233,10 @@ class Running:
                 self._finals.append(final)
                 if final.text:
                     yield answers.delta(final.text)
+            self._service.metrics.recordings.labels("done").inc()
             yield answers.done(self._said())
         except ApiError as error:
+            self._service.metrics.recordings.labels(error.code).inc()
             yield answers.failed(error.body)
 
     @property
