@@ -145,6 +145,11 @@ TABLE: dict[str, tuple[dict[str, Any], list[NodeView], dict[str, str]]] = {
         [view("a", flashed(61)), view("b", old())],
         {"a": "Done AsExpected", "b": "Cordoned Cordoning"},
     ),
+    "the canary lacks a licence for it": (
+        CANARY,
+        [view("a", {**flashed(90), "licence": {"state": "VersionExceeded"}}), view("b", old())],
+        {"a": "Done AsExpected", "b": "Pending CanarySoaking"},
+    ),
     "the canary falls ill": (
         {**CANARY, "health": {"maxUnhealthyPercent": 100}},
         [view("a", {**flashed(90), "health": "Unhealthy"}), view("b", old())],

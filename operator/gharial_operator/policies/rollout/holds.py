@@ -157,21 +157,21 @@ def _canary(round: Round, view: NodeView) -> Held | None:
     if canary is None:
         return None
     found = round.canaries
-    first = (found.done | found.sick | found.failing | round.picked) - {view.name}
+    first = (found.fit | found.sick | found.unfit | round.picked) - {view.name}
     if len(first) < canary.nodes:
         return None
-    if len(found.done) < canary.nodes:
+    if len(found.fit) < canary.nodes:
         if found.sick:
             who = names(sorted(found.sick))
             return Held(Reason.CANARY_FAILED, f"The canary {who} is broken: no other node follows.")
-        return Held(Reason.CANARY_SOAKING, f"Waiting for the canary: {names(sorted(first))}.")
+        return Held(Reason.CANARY_SOAKING, f"Waiting until the canary serves with it: {names(sorted(first))}.")
     if not found.flashed:
         return None
     over = min(found.flashed[: canary.nodes][-1], round.now) + timedelta(seconds=canary.soak_seconds)
     if over <= round.now:
         return None
     round.look_again(over)
-    watched = names(sorted(found.done))
+    watched = names(sorted(found.fit))
     return Held(Reason.CANARY_SOAKING, f"The canary ({watched}) is watched until {over:%H:%M:%S} UTC.")
 
 

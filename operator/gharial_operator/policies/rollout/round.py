@@ -11,7 +11,7 @@ from gharial_api.conditions import Reason
 from gharial_api.node import Card
 from gharial_api.rollout import NodeRollout, RolloutState
 
-from gharial_operator.policies.cards import Stage, broken, usable_streams
+from gharial_operator.policies.cards import Stage, broken, usable, usable_streams
 from gharial_operator.policies.rollout.plan import Action, NodePlan
 from gharial_operator.policies.rollout.standing import (
     agent_attempts,
@@ -37,14 +37,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class Canaries:
-    """Nodes by what the new bitstream did to them: broken or given up, fit, or to be tried again.
+    """Nodes by what the new bitstream did to them: broken or given up; fit for service; neither yet.
 
     flashed: when the fit ones got it, the earliest first.
     """
 
     sick: frozenset[str]
-    done: frozenset[str]
-    failing: frozenset[str]
+    fit: frozenset[str]
+    unfit: frozenset[str]
     flashed: tuple[datetime, ...]
 
 
@@ -128,14 +128,13 @@ class Round:
         sick = {v.name for v in self.views if self.given_up(v)}
         done = [v for v in self.views if self.stage(v) is Stage.DONE]
         sick |= {v.name for v in done if any(broken(card) for card in v.cards)}
-        fit = [v for v in done if v.name not in sick]
+        fit = [v for v in done if v.name not in sick and all(usable(card) for card in v.cards)]
+        failing = {v.name for v in self.views if self.stage(v) is Stage.FAILED and v.node.ready and not v.node.cordoned}
         times = [[card.last_flash.time for card in v.cards if card.last_flash] for v in fit]
         return Canaries(
             sick=frozenset(sick),
-            done=frozenset(v.name for v in fit),
-            failing=frozenset(
-                v.name for v in self.views if self.stage(v) is Stage.FAILED and v.node.ready and not v.node.cordoned
-            ),
+            fit=frozenset(v.name for v in fit),
+            unfit=frozenset(failing | {v.name for v in done} - {v.name for v in fit} - sick),
             flashed=tuple(sorted(max(found) for found in times if found)),
         )
 
