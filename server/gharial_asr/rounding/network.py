@@ -20,7 +20,7 @@ STREAMS, FRAMES = 32, 96
 
 @torch.inference_mode()
 def round_network(config: RnntConfig, weights: NetworkWeights) -> NetworkWeights:
-    """The int8 weights of a float32 network. Takes about a minute for 85 million parameters on one core.
+    """The int8 weights of a float32 network. Takes half a minute for 85 million parameters on one core.
 
     The same weights give the same bytes on one kind of processor with one number of threads; others sum in another
     order, after which single weights may be rounded the other way.
