@@ -174,3 +174,26 @@ def test_a_forced_drain_ends_pods_that_their_budget_holds(api: Api) -> None:
     reconcile()
     [ended] = [pod for pod in api.items(PODS) if pod["metadata"].get("deletionTimestamp")]
     assert (ended["metadata"]["name"], ended["metadata"]["deletionGracePeriodSeconds"]) == ("english-a", 30)
+
+
+def test_a_bitstream_that_fails_is_taken_back_and_tried_again_after_a_reset(api: Api) -> None:
+    roll(api)
+    policy = {"retries": 0, "rollbackOnFailure": True}
+    wanted = {"version": "1.3.0", "url": "https://example.com/3.bit", "sha256": "3" * 64}
+    api.merge(f"{POOLS}/cards", {"spec": {"bitstream": wanted, "upgradePolicy": policy}})
+    for _ in range(20):
+        reconcile()
+        agents(api, bad_version="1.3.0")
+    assert (state(api, "node-a"), cordon(api, "node-a")) == ("RolledBack", (False, ""))
+    found = api.get(f"{CARD_NODES}/node-a")
+    assert found["spec"]["bitstream"]["version"] == found["status"]["cards"][0]["bitstream"] == "1.2.0"
+    assert found["spec"]["flashReason"].startswith("RolledBack: 1.3.0 failed on node-a, which serves with 1.2.0 again.")
+    # One of two nodes is more than 40 %: the other one is spared.
+    held = api.get(f"{CARD_NODES}/node-b")
+    assert held["spec"]["flashReason"].startswith("CircuitBreakerOpen")
+    assert held["status"]["cards"][0]["bitstream"] == "1.2.0"
+    api.merge(f"{POOLS}/cards", {"spec": {"upgradePolicy": {"reset": "mended"}}})
+    reconcile()
+    assert state(api, "node-a") != "RolledBack"
+    roll(api)
+    assert api.get(f"{CARD_NODES}/node-a")["status"]["cards"][0]["bitstream"] == "1.3.0"

@@ -1,6 +1,7 @@
 """What agents, kubelets and the disruption controller do in a rollout, done by tests on a real API server."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import kopf
@@ -107,17 +108,25 @@ def kubelets(api: Api) -> int:
     return len(going)
 
 
-def agents(api: Api) -> None:
-    """Every agent takes one step of what its object asks for."""
+def failure(version: str) -> dict[str, Any]:
+    """The report of a first attempt that failed just now."""
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"attempt": 1, "result": "Failed", "time": when, "version": version, "message": "Status 4."}
+
+
+def agents(api: Api, bad_version: str = "") -> None:
+    """Every agent takes one step of what its object asks for; a flash of the bad version fails."""
     for live in api.items(CARD_NODES):
         name, spec = live["metadata"]["name"], live["spec"]
         cards: list[dict[str, Any]] = live.get("status", {}).get("cards", [])
         now = cards[0] if cards else card(bitstream="1.1.0")
         target = spec["bitstream"]["version"]
-        at = WAY.index(now["phase"])
+        at = 0 if now["phase"] == "Failed" else WAY.index(now["phase"])
         if now["bitstream"] != target and (at > 0 or spec["flash"] == "Allowed"):
             done = at == len(WAY) - 1
             now = card(bitstream=target) if done else {**now, "phase": WAY[at + 1]}
+            if done and target == bad_version:
+                now = card(bitstream="", phase="Failed", lastFlash=failure(target))
         try:
             report(api, name, now)
         except (RefusedError, TypeError):
