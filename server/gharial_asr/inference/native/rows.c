@@ -32,10 +32,16 @@ static INLINE float largest(const float *x, int64_t length, float most) {
     return of_bits(found);
 }
 
-// The lowest number, at most 0.
-static INLINE float lowest(const float *x, int64_t length, float least) {
-    for (int64_t k = 0; k < length; k++) least = x[k] < least ? x[k] : least;
-    return least;
+// Whether any number is below zero. Most rows say so at once, so it looks piece by piece.
+static INLINE _Bool any_below_zero(const float *x, int64_t length) {
+    enum { PIECE = 64 };
+    for (int64_t from = 0; from < length; from += PIECE) {
+        int64_t to = from + PIECE < length ? from + PIECE : length;
+        float least = 0.0f;
+        for (int64_t k = from; k < to; k++) least = x[k] < least ? x[k] : least;
+        if (least < 0.0f) return 1;
+    }
+    return 0;
 }
 
 static INLINE void to_levels(const float *x, int64_t length, float step, int32_t zero, uint8_t *levels) {
@@ -55,7 +61,7 @@ static INLINE void quantise_rows(const Quantise *q, int64_t from, int64_t to) {
         const float *a = q->first + r * q->first_stride, *b = q->second + r * q->second_inputs;
         uint8_t *levels = q->levels + r * wide;
         float most = largest(b, q->second_inputs, largest(a, q->first_inputs, SMALLEST_RANGE));
-        _Bool positive = !(lowest(b, q->second_inputs, lowest(a, q->first_inputs, 0.0f)) < 0.0f);
+        _Bool positive = !any_below_zero(a, q->first_inputs) && !any_below_zero(b, q->second_inputs);
         int32_t zero = positive ? 0 : ZERO;
         float step = most / (positive ? POSITIVE_LEVELS : LEVELS);
         q->steps[r] = positive ? -step : step;
