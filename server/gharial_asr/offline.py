@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from gharial_wire.answers import Word
 from numpy.typing import NDArray
 
 from gharial_asr.compilation import CompiledModel
-from gharial_asr.decoding.words import SMALLEST_PROBABILITY, Word, WordBuilder, confidence
+from gharial_asr.decoding.words import SMALLEST_PROBABILITY, WordBuilder, confidence
 from gharial_asr.emissions import NO_TOKENS, Hypothesis, Row, Tokens
 from gharial_asr.endpointing import CLASSIC, Endpoint, Endpointer, EndpointSettings
 from gharial_asr.keywords import Keywords

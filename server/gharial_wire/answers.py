@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from json.encoder import encode_basestring
-from typing import Protocol
 
 # What an answer without alternatives holds.
 _NOTHING = (("", 1.0),)
@@ -18,22 +17,9 @@ class AnswerError(ValueError):
     """What the server sent is no answer of the documented form."""
 
 
-class SpokenWord(Protocol):
-    """A word with its place in the stream: start and end in seconds, confidence in [0, 1]."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def start(self) -> float: ...
-    @property
-    def end(self) -> float: ...
-    @property
-    def confidence(self) -> float: ...
-
-
 @dataclass(frozen=True)
 class Word:
-    """A word as an answer tells it; it implements SpokenWord."""
+    """A word with its place in the stream: start and end in seconds, confidence in [0, 1]."""
 
     text: str
     start: float
@@ -74,7 +60,7 @@ def encode_answer(
     is_provisional: bool,
     alternatives: Sequence[tuple[str, float]],
     endpoint: str | None = None,
-    words: Sequence[Sequence[SpokenWord]] | None = None,
+    words: Sequence[Sequence[Word]] | None = None,
 ) -> str:
     """The JSON text of one answer; alternatives are (transcript, confidence), best first; endpoint when there is one.
 
@@ -101,7 +87,7 @@ def encode_answer(
     )
 
 
-def _words(words: Sequence[SpokenWord]) -> str:
+def _words(words: Sequence[Word]) -> str:
     return ", ".join(
         f'{{"word": {encode_basestring(word.text)}, "start": {word.start:.3f}, "end": {word.end:.3f}, '
         f'"confidence": {word.confidence:.4f}}}'

@@ -9,7 +9,7 @@ Whatever comes after the end of audio is ignored; nothing goes out after the clo
 import enum
 from collections.abc import Sequence
 
-from gharial_wire.answers import SpokenWord, encode_answer
+from gharial_wire.answers import Word, encode_answer
 from gharial_wire.audio import SAMPLE_RATE, SampleJoiner
 from gharial_wire.closing import DONE, TEXT_FRAME, Close, bad_audio
 from gharial_wire.formats.errors import FormatError
@@ -133,7 +133,7 @@ class ServerStream:
         alternatives: Sequence[tuple[str, float]],
         closing: bool = False,
         endpoint: str | None = None,
-        words: Sequence[Sequence[SpokenWord]] | None = None,
+        words: Sequence[Sequence[Word]] | None = None,
     ) -> str | None:
         """The message for one answer of the recogniser, or None when nothing may or need go out.
 

@@ -4,8 +4,9 @@ import itertools
 import math
 
 import pytest
-from gharial_asr.decoding.words import Word, WordBuilder, confidence
+from gharial_asr.decoding.words import WordBuilder, confidence
 from gharial_asr.emissions import Tokens
+from gharial_wire.answers import Word
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,23 +1,20 @@
 """The operator killed after any write, and two operators at a time: on a real API server, with real processes."""
 
-import asyncio
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
-import kopf
 import pytest
 from api_server import Api, eventually
-from gharial_operator.api_client import ApiClient
-from gharial_operator.apply import DIE_AFTER_WRITES, Writer
-from gharial_operator.config import OperatorConfig
+from gharial_operator.apply import DIE_AFTER_WRITES
 from gharial_operator.context import Context
 from gharial_operator.reconcile.model import reconcile_model
 from gharial_operator.reconcile.pool import reconcile_pool
-from gharial_operator.work_queue import Key, WorkQueue
+from gharial_operator.work_queue import Key
 from machines import CARD_NODES, NODES, add_node
 from manifests import model, pool
+from operator_life import live_until_write
 from operator_process import NAMESPACE, Operator
 
 POOLS = "/apis/asr.gharial.dev/v1alpha1/asrcardpools"
@@ -94,41 +91,15 @@ def wipe_events(api: Api) -> None:
     api.request("DELETE", "/api/v1/namespaces/default/events")
 
 
-class KilledError(BaseException):
-    """Stands for the end of the process: nothing in the operator catches it."""
-
-
-async def live_until_write(number: int) -> bool:
-    """One life of the operator without its watches: looks at everything until nothing is left to write.
-
-    Ends right after its `number`-th write, and says whether it got that far. Nothing is carried from one life to the
-    next but what the API server holds.
-    """
-    left = number
-
-    def fuse() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise KilledError
-
-    async with ApiClient(kopf.OperatorSettings()) as client:
-        context = Context(OperatorConfig(), client, Writer(client, fuse), WorkQueue())
-        try:
-            while True:
-                before = left
-                await reconcile_pool(context, Key("AsrCardPool", "cards"))
-                await reconcile_model(context, Key("AsrModel", "english", "default"))
-                if left == before:
-                    return False
-        except KilledError:
-            return True
+async def look(context: Context) -> None:
+    await reconcile_pool(context, Key("AsrCardPool", "cards"))
+    await reconcile_model(context, Key("AsrModel", "english", "default"))
 
 
 def killed_again_and_again(every: int) -> int:
     """Lives that each end after their `every`-th write, until one finds nothing left to do; returns the deaths."""
     deaths = 0
-    while asyncio.run(live_until_write(every)):
+    while live_until_write(every, look):
         deaths += 1
         assert deaths < 100
     return deaths
@@ -140,10 +111,10 @@ def wanted(api: Api, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     wipe_events(api)
     put_up(api)
-    asyncio.run(live_until_write(-1))
+    live_until_write(-1, look)
     found = state(api)
     take_down(api)
-    asyncio.run(live_until_write(-1))
+    live_until_write(-1, look)
     wipe_events(api)
     assert state(api) == {}
     return found

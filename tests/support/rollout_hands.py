@@ -1,18 +1,13 @@
 """What agents, kubelets and the disruption controller do in a rollout, done by tests on a real API server."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-import kopf
 from api_server import Api, RefusedError
-from gharial_operator.api_client import ApiClient
-from gharial_operator.apply import Writer
-from gharial_operator.config import OperatorConfig
-from gharial_operator.context import Context
 from gharial_operator.reconcile.pool import reconcile_pool
-from gharial_operator.work_queue import Key, WorkQueue
+from gharial_operator.work_queue import Key
 from machines import CARD_NODES, NODES, card, report
+from operator_life import live_until_write
 
 PODS = "/api/v1/namespaces/default/pods"
 BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
@@ -21,34 +16,9 @@ LABELS = {"asr.gharial.dev/model": "english", "asr.gharial.dev/pool": "cards"}
 WAY = ("Ready", "Flashing", "PowerCycling", "Enumerating", "Validating")
 
 
-class KilledError(BaseException):
-    """Stands for the end of the process: nothing in the operator catches it."""
-
-
 def reconcile(pool: str = "cards", writes: int = -1) -> bool:
     """Looks at a pool until nothing is left to write; killed after so many writes, and then says True."""
-    return asyncio.run(_reconcile(pool, writes))
-
-
-async def _reconcile(pool: str, writes: int) -> bool:
-    left = writes
-
-    def fuse() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise KilledError
-
-    async with ApiClient(kopf.OperatorSettings()) as client:
-        context = Context(OperatorConfig(), client, Writer(client, fuse), WorkQueue())
-        try:
-            while True:
-                before = left
-                await reconcile_pool(context, Key("AsrCardPool", pool))
-                if left == before:
-                    return False
-        except KilledError:
-            return True
+    return live_until_write(writes, lambda context: reconcile_pool(context, Key("AsrCardPool", pool)))
 
 
 def state(api: Api, node: str) -> str:

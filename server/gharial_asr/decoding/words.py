@@ -8,21 +8,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from gharial_wire.answers import Word
+
 from gharial_asr.emissions import Tokens
 from gharial_asr.endpointing import EOS_PIECE
 
 # A probability is never taken for less than this, so that its logarithm exists.
 SMALLEST_PROBABILITY = 1e-30
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word with its place in the stream: start and end in seconds, confidence in [0, 1]."""
-
-    text: str
-    start: float
-    end: float
-    confidence: float
 
 
 @dataclass

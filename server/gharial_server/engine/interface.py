@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from gharial_asr.decoding.words import Word
 from gharial_asr.endpointing import Endpoint
 from gharial_asr.keywords import Keywords, check_characters
+from gharial_wire.answers import Word
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16000

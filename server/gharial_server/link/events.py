@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gharial_asr.decoding.words import Word
+from gharial_wire.answers import Word
 
 from gharial_server.engine.interface import Alternative, Answer, Event, Failed
 

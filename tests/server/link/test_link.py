@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
-from gharial_asr.decoding.words import Word
 from gharial_server.engine.interface import (
     Alternative,
     Answer,
@@ -25,6 +24,7 @@ from gharial_server.link.host import LinkHost
 from gharial_server.link.remote import RemoteEngine
 from gharial_server.null_engine import NullEngine
 from gharial_server.totals import LATENCY_BUCKETS, StepTotals, totals
+from gharial_wire.answers import Word
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fastapi import Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from gharial_wire.answers import SpokenWord
+from gharial_wire.answers import Word
 
 from gharial_server.web.transcriptions.form import Wanted
 from gharial_server.web.transcriptions.subtitles import Segment, segments, srt, vtt
@@ -20,7 +20,7 @@ class Transcription:
     """What was said. duration: seconds of audio."""
 
     text: str
-    words: tuple[SpokenWord, ...]
+    words: tuple[Word, ...]
     duration: float
     language: str
 
@@ -84,7 +84,7 @@ def _verbose(said: Transcription, granularities: frozenset[str]) -> dict[str, ob
     return {**body, "usage": said.usage}
 
 
-def _word(word: SpokenWord) -> dict[str, object]:
+def _word(word: Word) -> dict[str, object]:
     return {
         "word": word.text,
         "start": round(word.start, 3),

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from gharial_asr.decoding.words import Word
+from gharial_wire.answers import Word
 from gharial_wire.audio import SAMPLE_BYTES, SAMPLE_RATE
 from gharial_wire.closing import Close
 from gharial_wire.request import StreamRequest

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gharial_wire.answers import SpokenWord
+from gharial_wire.answers import Word
 
 # A segment ends at a pause, or when it has become too long to be read as one.
 PAUSE_SECONDS = 0.8
@@ -22,9 +22,9 @@ class Segment:
     confidence: float
 
 
-def segments(words: Sequence[SpokenWord]) -> list[Segment]:
+def segments(words: Sequence[Word]) -> list[Segment]:
     """Cuts a transcript at its pauses, and where a segment would grow too long."""
-    groups: list[list[SpokenWord]] = []
+    groups: list[list[Word]] = []
     for word in words:
         if not groups or _is_full(groups[-1], word):
             groups.append([])
@@ -46,7 +46,7 @@ def vtt(parts: Sequence[Segment]) -> str:
     return "\n".join(("WEBVTT\n", *cues))
 
 
-def _is_full(group: Sequence[SpokenWord], word: SpokenWord) -> bool:
+def _is_full(group: Sequence[Word], word: Word) -> bool:
     characters = sum(len(each.text) + 1 for each in group) + len(word.text)
     return (
         word.start - group[-1].end > PAUSE_SECONDS
@@ -55,7 +55,7 @@ def _is_full(group: Sequence[SpokenWord], word: SpokenWord) -> bool:
     )
 
 
-def _segment(group: Sequence[SpokenWord]) -> Segment:
+def _segment(group: Sequence[Word]) -> Segment:
     logarithms = [math.log(max(word.confidence, 1e-30)) for word in group]
     confidence = math.exp(sum(logarithms) / len(logarithms))
     return Segment(group[0].start, group[-1].end, " ".join(word.text for word in group), confidence)
