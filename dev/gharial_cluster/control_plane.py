@@ -6,6 +6,7 @@ and nothing runs.
 
 import contextlib
 import json
+import random
 import shutil
 import socket
 import ssl
@@ -26,6 +27,8 @@ from gharial_cluster.kubeconfig import write_kubeconfig
 from gharial_cluster.paths import ClusterPaths
 
 _READY_SECONDS = 60.0
+# How many ports below those of outgoing connections are looked at.
+_PORTS = 12_000
 
 
 @dataclass(frozen=True)
@@ -124,12 +127,23 @@ class ControlPlane:
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` TCP ports of 127.0.0.1 that nobody listens on now."""
+    """`count` TCP ports of 127.0.0.1 that nobody listens on now.
+
+    None of those that the kernel gives to outgoing connections: one of them could take the port while its listener is
+    away. Even the connection that looks for the listener could, and be answered by itself.
+    """
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    below = range(max(1024, first_given - _PORTS), first_given)
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        for port in random.sample(below, len(below)):
+            one = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise RuntimeError(f"no {count} free TCP ports between {below.start} and {below.stop}; end what listens there")
 
 
 def api_ready(url: str, pki: Path) -> bool:

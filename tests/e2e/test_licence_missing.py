@@ -1,4 +1,4 @@
-"""A card without a licence serves nobody, and pool and node name it."""
+"""A card for which there is no licence among those of the others serves nobody, and pool and node name it."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def card_without_licence(site: Site) -> Iterator[str]:
 
 def test_the_card_is_named_in_the_pools_condition(site: Site, card_without_licence: str) -> None:
     condition = site.wait_condition(
-        "asrcardpool", "simulated", "LicencesValid", "False", reason="LicenceMissing", timeout=120
+        "asrcardpool", "simulated", "LicencesValid", "False", reason="LicenceForAnotherCard", timeout=120
     )
     assert card_without_licence in condition["message"]
     states = {
@@ -25,5 +25,5 @@ def test_the_card_is_named_in_the_pools_condition(site: Site, card_without_licen
         for node in site.objects("asrcardnodes")
         for card in node["status"]["cards"]
     }
-    assert states.pop(card_without_licence) == "Missing"
+    assert states.pop(card_without_licence) == "WrongCard"
     assert set(states.values()) == {"Valid"}

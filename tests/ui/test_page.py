@@ -85,7 +85,7 @@ async def test_everything_can_be_done_with_the_keyboard_alone(silent: Server) ->
         await keyboard.press("Enter")
         await keyboard.press("Tab")
         await keyboard.type("nowhere")
-        assert await browsed.page.get_by_label("Model").input_value() == "nowhere"
+        assert await browsed.page.get_by_label("Model", exact=True).input_value() == "nowhere"
         async with browsed.page.expect_file_chooser():
             for _ in range(3):
                 await keyboard.press("Shift+Tab")
@@ -102,7 +102,7 @@ async def test_axe_finds_nothing_to_mend_in_any_state_and_scheme(starter: Server
             await violations(browsed.page)
             await browsed.page.get_by_role("button", name="Stop").click()
             await browsed.status("Finished")
-            await browsed.page.get_by_label("Model").fill("nowhere")
+            await browsed.page.get_by_label("Model", exact=True).fill("nowhere")
             await say(browsed.page)
             await expect(browsed.page.get_by_role("alert")).to_be_visible()
             await violations(browsed.page)
