@@ -9,6 +9,7 @@ from gharial_api.bitstream import BitstreamVersions
 from gharial_api.conditions import Condition, ConditionType, Reason
 from gharial_api.node import (
     BUSY_PHASES,
+    LICENCE_REASONS,
     AsrCardNode,
     Card,
     CardLicence,
@@ -18,7 +19,6 @@ from gharial_api.node import (
 )
 from gharial_wire.licence import LicenceState
 
-from gharial_agent.decide.card import LICENCE_REASONS
 from gharial_agent.decide.facts import CardFacts, NodeFacts
 from gharial_agent.decide.verdict import Verdict
 from gharial_agent.store import Step
@@ -102,7 +102,7 @@ def licences_valid(facts: NodeFacts) -> Aspect:
     for card in facts.cards:
         if not card.licence.state.allows_running:
             message = f"Card {card.unique_id} at {card.record.pci_address}: {card.licence_message}"
-            return Aspect("False", LICENCE_REASONS[card.licence.state], message)
+            return Aspect("False", LICENCE_REASONS[card.licence.state.value], message)
     ending = [card for card in facts.cards if card.licence.state is LicenceState.EXPIRES_SOON]
     if ending:
         message = f"Card {ending[0].unique_id}: {ending[0].licence_message}"

@@ -1,5 +1,6 @@
 """AsrCardNode: one node's part of a pool. The operator writes spec, that node's agent alone writes status."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -8,7 +9,7 @@ from pydantic import Field
 from gharial_api.base import ApiModel, NamedRef, ObjectMeta
 from gharial_api.bitstream import Bitstream, BitstreamVersions, CardSelector, LicenceRef
 from gharial_api.capacity import Driver
-from gharial_api.conditions import Condition
+from gharial_api.conditions import Condition, Reason
 from gharial_api.names import API_VERSION, NODE_KIND
 from gharial_api.rollout import NodeRollout
 
@@ -50,6 +51,17 @@ class NodeSpec(ApiModel):
     """Why flash is as it is, as one reason and a sentence."""
     rollout: NodeRollout = NodeRollout()
     """Where the node stands on its way to the pool's bitstream."""
+
+
+#: What a licence state means where it keeps a card from serving, from worst to least bad.
+LICENCE_REASONS: Mapping[str, Reason] = {
+    "Missing": Reason.LICENCE_MISSING,
+    "WrongCard": Reason.LICENCE_FOR_ANOTHER_CARD,
+    "BadSignature": Reason.LICENCE_SIGNATURE_WRONG,
+    "Expired": Reason.LICENCE_EXPIRED,
+    "VersionExceeded": Reason.LICENCE_VERSION_EXCEEDED,
+    "ReleaseDateExceeded": Reason.LICENCE_RELEASE_DATE_EXCEEDED,
+}
 
 
 class CardLicence(ApiModel):

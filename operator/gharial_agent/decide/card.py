@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gharial_api.conditions import Reason
+from gharial_api.node import LICENCE_REASONS
 from gharial_wire.licence import LicenceState
 
 from gharial_agent.decide.facts import CardFacts, Desired, Image, Limits, Operation, Target
@@ -24,14 +25,6 @@ from gharial_agent.decide.verdict import (
 )
 from gharial_agent.store import Intent, Step
 
-LICENCE_REASONS = {
-    LicenceState.MISSING: Reason.LICENCE_MISSING,
-    LicenceState.WRONG_CARD: Reason.LICENCE_FOR_ANOTHER_CARD,
-    LicenceState.BAD_SIGNATURE: Reason.LICENCE_SIGNATURE_WRONG,
-    LicenceState.EXPIRED: Reason.LICENCE_EXPIRED,
-    LicenceState.VERSION_EXCEEDED: Reason.LICENCE_VERSION_EXCEEDED,
-    LicenceState.RELEASE_DATE_EXCEEDED: Reason.LICENCE_RELEASE_DATE_EXCEEDED,
-}
 #: States in which flashing the target would take a card out of service for good.
 TOO_NEW = {LicenceState.VERSION_EXCEEDED, LicenceState.RELEASE_DATE_EXCEEDED}
 
@@ -171,7 +164,7 @@ def up_to_date(case: Case) -> Verdict | None:
     state = case.facts.licence.state
     if not state.allows_running:
         message = f"{case.name}: {case.facts.licence_message}"
-        return Verdict("Pending", LICENCE_REASONS[state], message, Taint.NO_SCHEDULE)
+        return Verdict("Pending", LICENCE_REASONS[state.value], message, Taint.NO_SCHEDULE)
     settled = case.facts.record.in_service == case.live and case.intent is None
     action = None if settled else TakeIntoService(case.facts.unique_id, case.live)
     message = f"{case.name} runs {case.live} and is licensed."

@@ -4,30 +4,21 @@ from collections.abc import Sequence
 
 from gharial_api import AsrCardNode, AsrCardPool
 from gharial_api.conditions import Reason
+from gharial_api.node import LICENCE_REASONS
 
 from gharial_operator.policies.cards import PlacedCard, licensed, placed
 from gharial_operator.policies.verdict import Verdict, no, yes
 from gharial_operator.policies.words import count, names
 
-#: Licence states from worst to least bad, with reason and remedy.
-_TROUBLES = (
-    ("Missing", Reason.LICENCE_MISSING, "without a licence", "Add a Secret with one to spec.licences"),
-    ("WrongCard", Reason.LICENCE_FOR_ANOTHER_CARD, "without a licence of its own", "Add one for this id"),
-    ("BadSignature", Reason.LICENCE_SIGNATURE_WRONG, "with a licence that was changed or forged", "Fetch it again"),
-    ("Expired", Reason.LICENCE_EXPIRED, "with a licence that has run out", "Renew it"),
-    (
-        "VersionExceeded",
-        Reason.LICENCE_VERSION_EXCEEDED,
-        "with a licence too old for the bitstream",
-        "Renew it, or set an older spec.bitstream.version",
-    ),
-    (
-        "ReleaseDateExceeded",
-        Reason.LICENCE_RELEASE_DATE_EXCEEDED,
-        "with a licence for older releases",
-        "Renew it, or set an older spec.bitstream.version",
-    ),
-)
+#: What is wrong in each state, and the remedy.
+_TROUBLES = {
+    "Missing": ("without a licence", "Add a Secret with one to spec.licences"),
+    "WrongCard": ("without a licence of its own", "Add one for this id"),
+    "BadSignature": ("with a licence that was changed or forged", "Fetch it again"),
+    "Expired": ("with a licence that has run out", "Renew it"),
+    "VersionExceeded": ("with a licence too old for the bitstream", "Renew it, or set an older spec.bitstream.version"),
+    "ReleaseDateExceeded": ("with a licence for older releases", "Renew it, or set an older spec.bitstream.version"),
+}
 
 
 def licences(pool: AsrCardPool, card_nodes: Sequence[AsrCardNode]) -> Verdict:
@@ -37,10 +28,10 @@ def licences(pool: AsrCardPool, card_nodes: Sequence[AsrCardNode]) -> Verdict:
     cards = list(placed(card_nodes))
     if not cards:
         return Verdict("Unknown", Reason.NO_CARDS_FOUND, "No card has been found yet.")
-    for state, reason, trouble, remedy in _TROUBLES:
+    for state, reason in LICENCE_REASONS.items():
         bad = [card for card in cards if card.card.licence and card.card.licence.state == state]
         if bad:
-            return no(reason, _sentence(bad, len(cards), trouble, remedy))
+            return no(reason, _sentence(bad, len(cards), *_TROUBLES[state]))
     unknown = [card for card in cards if card.card.licence is None]
     if unknown:
         return Verdict("Unknown", Reason.WAITING_FOR_CARDS, f"{count(len(unknown), 'card')} not checked yet.")
