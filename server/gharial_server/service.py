@@ -51,8 +51,7 @@ class Service:
         self.emptied.set()
         self._draining = False
         self._open: set[OpenStream] = set()
-        self._fed: dict[int, OpenStream] = {}
-        self._streams: dict[int, Stream] = {}
+        self._fed: dict[int, tuple[Stream, OpenStream]] = {}
 
     @property
     def phase(self) -> Phase:
@@ -117,7 +116,7 @@ class Service:
     @property
     def backlog_seconds(self) -> float:
         """Audio of all streams that waits for the engine."""
-        return sum(max(0.0, stream.backlog_seconds) for stream in self._streams.values())
+        return sum(max(0.0, stream.backlog_seconds) for stream, _ in self._fed.values())
 
     def open_next(self, request: StreamRequest) -> Stream:
         """A further stream for somebody who is in already, also while draining. Whoever got one must `attach` it.
@@ -142,15 +141,13 @@ class Service:
 
     def attach(self, stream: Stream, session: OpenStream) -> None:
         """From now on the session gets the stream's events, and `emptied` waits for it."""
-        self._fed[stream.id] = session
-        self._streams[stream.id] = stream
+        self._fed[stream.id] = stream, session
         self._open.add(session)
         self.emptied.clear()
 
     def release(self, stream: Stream) -> None:
         """Gives the place in the engine back; harmless when it is free already."""
         if self._fed.pop(stream.id, None) is not None:
-            del self._streams[stream.id]
             stream.close()
 
     def forget(self, session: OpenStream) -> None:
@@ -175,6 +172,6 @@ class Service:
     def sink(self, events: Sequence[tuple[int, Event]]) -> None:
         """Takes the events of one step of the engine."""
         for number, event in events:
-            session = self._fed.get(number)
-            if session is not None:
-                session.take(event)
+            fed = self._fed.get(number)
+            if fed is not None:
+                fed[1].take(event)
