@@ -29,6 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--factory-version", default="1.0.0", help="bitstream of a new card (%(default)s)")
     parser.add_argument("--boot-seconds", type=float, default=2.0, help="from power on to enumeration (%(default)s)")
     parser.add_argument("--write-rate", type=float, default=32768, help="flash bytes written per second (%(default)s)")
+    parser.add_argument(
+        "--power",
+        choices=["card", "machine"],
+        default="card",
+        help="what makes a flashed bitstream live: each card's own switch, or only the machine's (%(default)s)",
+    )
+    parser.add_argument(
+        "--power-file",
+        type=Path,
+        help="file with another word after each power-on of the machine (default: ROOT/power)",
+    )
     parser.add_argument("--without-compute", action="store_true", help="hardware alone: no arithmetic, no card socket")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 

@@ -87,19 +87,29 @@ def devices(arguments: argparse.Namespace) -> int:
 
 def program(arguments: argparse.Namespace, image: bytes) -> int:
     """Writes the image, page by page."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    ignore_signals()
     with ControlClient(arguments.root) as hardware:
-        say(f"device {arguments.jtag_id}: erasing {len(image)} bytes at offset {arguments.offset}")
-        hardware.call("begin", jtagId=arguments.jtag_id, offset=arguments.offset, length=len(image))
-        for start in range(0, len(image), WRITE_BYTES):
-            page = image[start : start + WRITE_BYTES]
-            data = base64.b64encode(page).decode()
-            hardware.call("write", jtagId=arguments.jtag_id, offset=arguments.offset + start, data=data)
-            say(f"progress {100 * (start + len(page)) // len(image)} %")
-        hardware.call("end", jtagId=arguments.jtag_id)
+        write_image(hardware, arguments.jtag_id, arguments.offset, image)
     say("programmed; a power cycle makes it live")
     return 0
+
+
+def ignore_signals() -> None:
+    """From now on a write is finished also when the tool is asked to end."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def write_image(hardware: ControlClient, jtag_id: int, offset: int, image: bytes) -> None:
+    """One programming session, with a line for each page. Raises ControlRefusedError."""
+    say(f"device {jtag_id}: erasing {len(image)} bytes at offset {offset}")
+    hardware.call("begin", jtagId=jtag_id, offset=offset, length=len(image))
+    for start in range(0, len(image), WRITE_BYTES):
+        page = image[start : start + WRITE_BYTES]
+        data = base64.b64encode(page).decode()
+        hardware.call("write", jtagId=jtag_id, offset=offset + start, data=data)
+        say(f"progress {100 * (start + len(page)) // len(image)} %")
+    hardware.call("end", jtagId=jtag_id)
 
 
 def verify(arguments: argparse.Namespace, image: bytes) -> int:

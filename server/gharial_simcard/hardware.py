@@ -24,17 +24,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HardwareSettings:
-    """How the simulated hardware of a node is made. Times in seconds, write_rate in bytes per second."""
+    """How the simulated hardware of a node is made. Times in seconds, write_rate in bytes per second.
+
+    own_switch: whether each card has a power switch of its own. power_file: what whoever switches the machine writes
+    anew at each power-on.
+    """
 
     root: Path
     cards: int
     id_seed: str
     streams: int
+    power_file: Path
     factory_version: str = "1.0.0"
     factory_release_date: date = date(2024, 1, 1)
     boot_seconds: float = 2.0
     write_rate: float = 32 * 1024
     numa_nodes: int = 1
+    own_switch: bool = True
 
 
 class SimulatedCard:
@@ -68,13 +74,32 @@ class Hardware:
         return SimulatedCard(place_of(index, self.settings.numa_nodes), CardMemory.open(folder, unique_id, factory))
 
     def start(self) -> None:
-        """Shows the cards as they were left; cards from the factory, or caught in a power cycle, boot now."""
+        """Shows the cards as they were left; those from the factory, caught in a boot, or without power since, boot.
+
+        Raises RuntimeError when cards without a switch of their own cannot know of the machine's power.
+        """
+        power = self._machine_power()
         self.sysfs.clear()
         for card in self.cards:
+            if power is not None:
+                card.memory.see_power(power)
             if card.memory.on_bus:
                 self._show(card)
-            elif not card.memory.faults.get(Fault.VANISH):
+            elif card.memory.booting:
                 self._boot(card)
+
+    def _machine_power(self) -> str | None:
+        """The word of the machine's last power-on; None where nobody writes any."""
+        file = self.settings.power_file
+        try:
+            return file.read_text().strip()
+        except FileNotFoundError:
+            if self.settings.own_switch:
+                return None
+            raise RuntimeError(
+                f"there is no {file}: cards that obey the machine's power (--power machine) need whoever switches the "
+                "machine to write another word there at each power-on; or use --power card"
+            ) from None
 
     def stop(self) -> None:
         """Ends the timers; what the cards remember stays on the disk."""
@@ -114,9 +139,16 @@ class Hardware:
         card.memory.write(offset, data)
 
     def power_cycle(self, card: SimulatedCard) -> None:
-        """Takes the power away and gives it back; the card is gone on return and boots by itself."""
+        """Takes the power away and gives it back; the card is gone on return and boots by itself.
+
+        Raises ValueError when the card has no switch of its own.
+        """
+        if not self.settings.own_switch:
+            raise ValueError(
+                "this card has no switch of its own (--power machine): power-cycle the machine, a reboot is not enough"
+            )
         with self.lock:
-            card.memory.power_off()
+            card.memory.leave_bus(booting=True)
             self.sysfs.hide(card.place)
         log.info("card %s: power off", card.memory.unique_id)
         self.on_change(card)
@@ -129,7 +161,7 @@ class Hardware:
         """Makes a card fail; `vanish` and `hang` strike at once and last until a power cycle."""
         with self.lock:
             if fault is Fault.VANISH and times:
-                card.memory.power_off()
+                card.memory.leave_bus(booting=False)
                 self.sysfs.hide(card.place)
             elif fault is Fault.HANG:
                 card.memory.hung = times != 0

@@ -21,6 +21,8 @@ class CardMemory:
 
     version and release_date are of the *live* bitstream, which a power cycle loads from the flash memory; both are
     empty while the card is not on the bus. faults: how many more times each fault strikes, ALWAYS for no end.
+    booting: power is there and the flash memory is still to be loaded. power: the machine's power as the card saw it
+    last, a word that is another after each power cycle of the machine; empty when it never saw any.
     """
 
     folder: Path
@@ -30,6 +32,8 @@ class CardMemory:
     version: str = ""
     release_date: str = ""
     faults: dict[str, int] = field(default_factory=dict)
+    booting: bool = False
+    power: str = ""
 
     @classmethod
     def open(cls, folder: Path, unique_id: str, factory_image: bytes) -> "CardMemory":
@@ -38,7 +42,7 @@ class CardMemory:
         if record.exists():
             return cls(folder=folder, **json.loads(record.read_text()))
         folder.mkdir(parents=True, exist_ok=True)
-        card = cls(folder=folder, unique_id=unique_id)
+        card = cls(folder=folder, unique_id=unique_id, booting=True)
         card.flash_file.write_bytes(factory_image.ljust(FLASH_BYTES, ERASED))
         card.save()
         return card
@@ -91,17 +95,29 @@ class CardMemory:
 
     def boot(self, header: BitstreamHeader | None) -> None:
         """Ends a power cycle: on the bus with that bitstream, or off it with none."""
+        self.booting = False
         self.on_bus = header is not None
         self.hung = False
         self.version = header.version if header else ""
         self.release_date = header.release_date.isoformat() if header else ""
         self.save()
 
-    def power_off(self) -> None:
-        """Takes the card off the bus."""
-        self.on_bus = False
+    def leave_bus(self, booting: bool) -> None:
+        """Takes the card off the bus; `booting` when a power cycle did it, so that the card comes back by itself."""
+        self.on_bus, self.booting = False, booting
         self.version = self.release_date = ""
         self.save()
+
+    def see_power(self, power: str) -> None:
+        """Notes the machine's power; where it is another than the card saw last, the card was without power and boots.
+
+        A card that sees a machine's power for the first time has not been without it.
+        """
+        seen, self.power = self.power, power
+        if seen in ("", power):
+            self.save()
+        else:
+            self.leave_bus(booting=True)
 
     @property
     def released(self) -> date | None:

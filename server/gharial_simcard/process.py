@@ -84,4 +84,6 @@ def settings_from(arguments: argparse.Namespace) -> HardwareSettings:
         factory_version=arguments.factory_version,
         boot_seconds=arguments.boot_seconds,
         write_rate=arguments.write_rate,
+        own_switch=arguments.power == "card",
+        power_file=arguments.power_file or arguments.root / "power",
     )

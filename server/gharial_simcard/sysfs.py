@@ -1,11 +1,12 @@
 """A sysfs tree like the one in which Linux shows PCI cards, for cards that are not there.
 
 As in the kernel's tree the device's folder lies under `devices/` and `bus/pci/devices/` holds a symbolic link to it,
-so that a card appears and disappears in one step. Beside the files every PCI device has, a card's folder holds
-`asr_card/`, which stands for what the vendor's driver shows of it.
+so that a card appears and disappears in one step; `bus/pci/slots/` names the slots. Beside the files every PCI device
+has, a card's folder holds `asr_card/`, which stands for what the vendor's driver shows of it.
 """
 
 import shutil
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +36,12 @@ class SysfsTree:
 
     def __init__(self, root: Path) -> None:
         self.bus = root / "bus" / "pci" / "devices"
+        self.slots = root / "bus" / "pci" / "slots"
         self.devices = root / "devices" / "pci0000:20"
 
     def clear(self) -> None:
         """Removes what an earlier process left."""
-        for folder in (self.bus, self.devices):
+        for folder in (self.bus, self.slots, self.devices):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
 
@@ -50,8 +52,12 @@ class SysfsTree:
         (folder / "asr_card").mkdir(parents=True)
         for name, text in pci_files(place).items():
             (folder / name).write_text(text + "\n")
+        (folder / "config").write_bytes(configuration_space(card["unique_id"]))
         for name, text in card.items():
             (folder / "asr_card" / name).write_text(text + "\n")
+        slot = self.slots / str(place.jtag_id)
+        slot.mkdir(exist_ok=True)
+        (slot / "address").write_text(place.pci_address.rpartition(".")[0] + "\n")
         link = self.bus / place.pci_address
         link.unlink(missing_ok=True)
         link.symlink_to(Path("../../../devices") / self.devices.name / place.pci_address)
@@ -94,3 +100,13 @@ def pci_files(place: Place) -> dict[str, str]:
         "max_link_width": "16",
         "uevent": "\n".join(uevent),
     }
+
+
+def configuration_space(unique_id: str) -> bytes:
+    """The 4096 bytes of a PCIe device's configuration space, as far as anybody reads them here: the two ids, and the
+    device serial number (capability 3 at 0x100), which is the card's unique id."""
+    space = bytearray(4096)
+    struct.pack_into("<HH", space, 0, VENDOR, DEVICE)
+    number = int(unique_id, 16)
+    struct.pack_into("<III", space, 0x100, 0x0001_0003, number & 0xFFFF_FFFF, number >> 32)
+    return bytes(space)

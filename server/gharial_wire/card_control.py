@@ -9,7 +9,8 @@ one connection; an answer is an object, and holds `error` when the request was r
     write   jtagId, offset, data (base64)      writes into it
     end     jtagId
     digest  jtagId, offset, length             -> sha256 of what the flash memory holds
-    power-cycle  cardId                        answers when the power is off; the card then boots
+    power-cycle  cardId                        answers when the power is off; the card then boots; refused by cards
+                                               that have no switch of their own
     inject  cardId, fault, times               makes the card fail on demand (see `Fault`)
     state                                      -> cards: [{…}]
 """
