@@ -51,6 +51,7 @@ USER 65532:65532
 CMD ["operator"]
 
 FROM control AS agent
+COPY operator/gharial_kube /opt/gharial/src/operator/gharial_kube
 COPY operator/gharial_agent /opt/gharial/src/operator/gharial_agent
 # The tool that the agent flashes simulated cards with; the cards themselves run in the server image.
 COPY server/gharial_simcard/__init__.py server/gharial_simcard/flash_tool.py /opt/gharial/src/server/gharial_simcard/

@@ -32,7 +32,7 @@ check: setup ## Lint, types, layers and contracts: under a minute
 	$(VENV)/bin/pytest -q tests/contracts
 
 test: check ## Every test, the real cluster included
-	$(VENV)/bin/pytest
+	@dev/test.sh $(VENV)/bin
 
 fuzz: setup ## Ten minutes of coverage-guided fuzzing of what clients may send (FUZZ_SECONDS=600; findings in fuzz-found/)
 	PYTHONPATH=tests/support $(VENV)/bin/python -m fuzzing --seconds $(or $(FUZZ_SECONDS),600)

@@ -39,11 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"gharial {version('gharial')}")
         return 0
-    verb = VERBS.get(words[0])
-    if verb is None:
-        print(f"gharial: no verb {words[0]!r}.\n\n{overview()}", file=sys.stderr)
-        return USAGE_ERROR
-    return run_verb(words[0], verb, words[1:])
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in VERBS:
+            return run_verb(name, VERBS[name], words[length:])
+    print(f"gharial: no verb {words[0]!r}.\n\n{overview()}", file=sys.stderr)
+    return USAGE_ERROR
 
 
 def run_verb(name: str, verb: Verb, words: Sequence[str]) -> int:
@@ -51,6 +52,9 @@ def run_verb(name: str, verb: Verb, words: Sequence[str]) -> int:
     try:
         module = cast(VerbModule, importlib.import_module(verb.module))
     except ModuleNotFoundError as error:
+        if error.name == verb.module.partition(".")[0]:
+            print(f"gharial {name}: this installation has no {error.name}; use a checkout of Gharial", file=sys.stderr)
+            return 1
         if error.name is not None and error.name.startswith("gharial"):
             raise
         print(

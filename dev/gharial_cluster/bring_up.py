@@ -96,10 +96,12 @@ def register_nodes(cluster: "Cluster") -> None:
         cluster.kubectl("create", "--filename=-", stdin=json.dumps(document))
 
 
-def switch_on_node(cluster: "Cluster", node: str) -> None:
-    """One node's machine with its configuration, on the cluster's network."""
+def switch_on_node(cluster: "Cluster", node: str, reboot: bool = False) -> None:
+    """One node's machine with its configuration, on the cluster's network; a `reboot` finds the power as it was."""
     topology, machine = cluster.topology(), cluster.machine(node)
     if machine.power is None:
+        if not (reboot and machine.power_id.exists()):
+            machine.forget_power()
         node_plan.write_files(topology.node(node), machine.folder)
         server = f"https://{topology.network.control_plane}:{API_PORT}"
         write_kubeconfig(machine.folder / "kubelet.conf", server, cluster.paths.pki, node)

@@ -57,6 +57,25 @@ def ensure_pki(folder: Path, server_hosts: Sequence[str], nodes: Sequence[Subjec
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def ensure_server_pki(folder: Path, name: str, hosts: Sequence[str]) -> None:
+    """An authority of its own for one server, unless it is there: `ca.crt`, and `NAME.crt` with `NAME.key`.
+
+    Args:
+        folder: appears as a whole or not at all.
+        name: of the server's files and in its certificate.
+        hosts: DNS names and addresses under which it is reached.
+    """
+    if folder.exists():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".pki."))
+    try:
+        _write_identity(draft, name, Subject(name, hosts=tuple(hosts)), _write_authority(draft, "ca", f"{name}-ca"))
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def _write_all(folder: Path, server_hosts: Sequence[str], nodes: Sequence[Subject]) -> None:
     cluster = _write_authority(folder, "ca", "gharial-box")
     front_proxy = _write_authority(folder, "front-proxy-ca", "gharial-box-front-proxy")

@@ -99,13 +99,30 @@ class Cluster:
         """A node's address; the host reaches it directly."""
         return self.topology().network.node(node)
 
-    def restart_node(self, node: str) -> None:
-        """A power cycle: everything on the node ends at once, then it boots again."""
+    def power_off(self, node: str) -> None:
+        """Takes a node's power away: everything on it ends at once; harmless when it is off."""
         with self._locked():
-            machine = self.machine(node)
-            machine.switch_off()
-            self._await_empty(machine.plan.cgroup)
+            self._switch_off(node)
+
+    def power_on(self, node: str) -> None:
+        """Gives a node its power back, and returns when its containerd answers; harmless when it is on.
+
+        Raises:
+            RuntimeError: the machine does not boot; the message holds its log.
+        """
+        with self._locked():
             bring_up.switch_on_node(self, node)
+
+    def restart_node(self, node: str) -> None:
+        """A reboot without a goodbye: everything on the node ends at once, then it boots again; its power stays on."""
+        with self._locked():
+            self._switch_off(node)
+            bring_up.switch_on_node(self, node, reboot=True)
+
+    def _switch_off(self, node: str) -> None:
+        machine = self.machine(node)
+        machine.switch_off()
+        self._await_empty(machine.plan.cgroup)
 
     def topology(self) -> Topology:
         """The cluster's machines; its addresses are chosen at the first call and kept until `down`."""

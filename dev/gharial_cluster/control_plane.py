@@ -26,6 +26,7 @@ from gharial_cluster.files import write_atomically
 from gharial_cluster.kubeconfig import write_kubeconfig
 from gharial_cluster.paths import ClusterPaths
 
+_PORT_SECONDS = 5.0
 _READY_SECONDS = 60.0
 # How many ports below those of outgoing connections are looked at.
 _PORTS = 12_000
@@ -47,6 +48,11 @@ class ControlPlane:
         """The administrator's kubeconfig."""
         return self.paths.kubeconfig
 
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._plan().url
+
     def up(self, binaries: Binaries | None = None) -> None:
         """Starts what does not run, and returns when the API server is ready.
 
@@ -57,10 +63,13 @@ class ControlPlane:
         plan = self._plan()
         ensure_pki(self.paths.pki, plan.server_hosts, ())
         write_kubeconfig(self.kubeconfig, plan.url, self.paths.pki, "admin")
-        for service in (
-            plans.etcd(plan, programs["etcd"]),
-            plans.api_server(plan, programs["kube-apiserver"]),
+        for service, port in (
+            (plans.etcd(plan, programs["etcd"]), plan.etcd_port),
+            (plans.api_server(plan, programs["kube-apiserver"]), plan.port),
         ):
+            record = processes.read_record(self._record(service.name))
+            if record is None or not record.alive():
+                _await_free(port)
             processes.start(self._record(service.name), self._log(service.name), service.argv)
         self._await_ready(plan)
 
@@ -155,6 +164,17 @@ def api_ready(url: str, pki: Path) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def _await_free(port: int) -> None:
+    """A process that was killed holds its port until its last thread is gone; returns when it is free, or anyway."""
+    deadline = time.monotonic() + _PORT_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return
+        time.sleep(0.05)
 
 
 def run_kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None) -> str:

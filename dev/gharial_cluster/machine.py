@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +32,20 @@ class Machine:
         return Path(self.plan.folder)
 
     @property
+    def power_id(self) -> Path:
+        """A word that is another each time the machine gets its power back; inside: /run/gharial/power."""
+        return self.folder / "hardware" / "power"
+
+    @property
     def power(self) -> processes.Record | None:
         """The process that holds the machine's namespaces; None when the machine is off."""
         record = processes.read_record(self.record)
         return record if record is not None and record.alive() else None
+
+    def forget_power(self) -> None:
+        """What a time without power leaves for the next start: another power id, and no card on the simulated bus."""
+        shutil.rmtree(self.folder / "hardware" / "hardware" / "sys", ignore_errors=True)
+        write_atomically(self.power_id, f"{uuid.uuid4()}\n")
 
     def switch_on(self) -> None:
         """Makes the namespaces and starts init in them; returns when they can be entered.

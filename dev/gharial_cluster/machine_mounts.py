@@ -7,6 +7,7 @@ to /etc lie in the machine's folder, so the standard paths hold inside (/var/lib
 
 import ctypes
 import os
+import uuid
 from pathlib import Path
 
 from gharial_cluster.machine_plan import BOX, BOX_BIN, BOX_MACHINE, BOX_PKI, MachinePlan
@@ -68,6 +69,7 @@ def build(plan: MachinePlan) -> None:
     mount("", BOX_BIN, flags=_BIND | _REMOUNT | _READ_ONLY)
     _own_etc(plan)
     _shield_settings()
+    _own_boot_id()
     mount("", "/", flags=_SHARED | _RECURSIVE)
 
 
@@ -120,3 +122,10 @@ def _shield_settings() -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(real.read_text())
             mount(str(copy), str(real), flags=_BIND)
+
+
+def _own_boot_id() -> None:
+    """This start of the machine gets a boot id of its own, which the kubelet reports; the kernel has one for all."""
+    own = Path(BOX, "boot_id")
+    own.write_text(f"{uuid.uuid4()}\n")
+    mount(str(own), "/proc/sys/kernel/random/boot_id", flags=_BIND)

@@ -119,6 +119,8 @@ def kubelet_config(plan: NodePlan) -> dict[str, object]:
         "serializeImagePulls": False,
         "registryPullQPS": 0,
         "eventRecordQPS": 50,
+        # A pod whose cards could not be prepared, because the agent was just away, is tried again after so long.
+        "syncFrequency": "10s",
     }
 
 

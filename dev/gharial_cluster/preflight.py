@@ -40,6 +40,10 @@ _FEATURES = {
     ),
 }
 
+# A node's containerd and kubelet do not start without; Linux allows one user 128, which two clusters use up.
+_INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
+_ENOUGH_INSTANCES = 1024
+
 
 def check(progress: Progress, building: bool) -> None:
     """Looks whether a cluster can run here, and installs missing Debian packages.
@@ -60,6 +64,7 @@ def check(progress: Progress, building: bool) -> None:
     root = cache_root()
     check_disk(shutil.disk_usage(root).free, _DISK_TO_BUILD if building else _DISK_TO_RUN, root)
     install_packages(missing_packages(), progress)
+    allow_watches(progress)
     missing = [name for name, trial in _FEATURES.items() if not _works(trial)]
     if missing:
         raise RuntimeError(
@@ -79,6 +84,24 @@ def check_disk(free: int, needed: int, folder: Path) -> None:
             f"only {free / _GIB:.1f} GiB are free in {folder}, and the cluster needs {needed // _GIB}: "
             "free some, or set GHARIAL_CACHE to a folder on a larger disk"
         )
+
+
+def allow_watches(progress: Progress) -> None:
+    """Lets programs watch as many files as several clusters do.
+
+    Raises:
+        RuntimeError: the limit is too low and cannot be raised from here.
+    """
+    if int(_INOTIFY_INSTANCES.read_text()) >= _ENOUGH_INSTANCES:
+        return
+    try:
+        _INOTIFY_INSTANCES.write_text(f"{_ENOUGH_INSTANCES}\n")
+    except OSError as error:
+        raise RuntimeError(
+            f"fs.inotify.max_user_instances is too low and cannot be set from here ({error.strerror}); "
+            f"on the host: sysctl fs.inotify.max_user_instances={_ENOUGH_INSTANCES}"
+        ) from error
+    progress.note(f"fs.inotify.max_user_instances is {_ENOUGH_INSTANCES} from now on: nodes watch many files")
 
 
 def missing_packages() -> list[str]:

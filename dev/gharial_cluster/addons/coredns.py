@@ -2,6 +2,7 @@
 
 import json
 
+from gharial_cluster.addons.placement import spread
 from gharial_cluster.binaries.recipes import COREDNS_VERSION
 from gharial_cluster.control_plane_plan import CLUSTER_DOMAIN, SERVICE_OF_DNS
 
@@ -33,7 +34,11 @@ _LABELS = {"k8s-app": "kube-dns"}
 def manifests() -> str:
     """Everything of CoreDNS, as one JSON list for `kubectl apply`."""
     return json.dumps(
-        {"apiVersion": "v1", "kind": "List", "items": [*_access(), _configuration(), _deployment(), _service()]}
+        {
+            "apiVersion": "v1",
+            "kind": "List",
+            "items": [*_access(), _configuration(), _deployment(), _budget(), _service()],
+        }
     )
 
 
@@ -82,20 +87,22 @@ def _deployment() -> dict[str, object]:
     }
 
 
+def _budget() -> dict[str, object]:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "coredns", "namespace": "kube-system", "labels": _LABELS},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _LABELS}},
+    }
+
+
 def _pod() -> dict[str, object]:
     return {
         "serviceAccountName": "coredns",
         "priorityClassName": "system-cluster-critical",
         "dnsPolicy": "Default",
         "tolerations": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}],
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": _LABELS},
-            }
-        ],
+        "topologySpreadConstraints": [spread(_LABELS)],
         "containers": [
             {
                 "name": "coredns",

@@ -2,6 +2,7 @@
 
 import json
 
+from gharial_cluster.addons.placement import spread
 from gharial_cluster.binaries.recipes import ENVOY_GATEWAY_VERSION, ENVOY_VERSION
 
 # One image holds envoy and envoy-gateway: the controller, the proxies and their shutdown managers all run from it.
@@ -17,7 +18,12 @@ def chart_values() -> dict[str, object]:
         "global": {"images": {"envoyGateway": {"image": IMAGE, "pullPolicy": "IfNotPresent"},
                               "ratelimit": {"image": IMAGE, "pullPolicy": "IfNotPresent"}}},
         "topologyInjector": {"enabled": False},
-        "deployment": {"envoyGateway": {"resources": {"requests": {"cpu": "20m", "memory": "128Mi"}}}},
+        "deployment": {
+            "replicas": 2,
+            "envoyGateway": {"resources": {"requests": {"cpu": "20m", "memory": "128Mi"}}},
+            "pod": {"topologySpreadConstraints": [spread({"control-plane": "envoy-gateway"})]},
+        },
+        "podDisruptionBudget": {"maxUnavailable": 1},
         "config": {
             "envoyGateway": {
                 "gateway": {"controllerName": CONTROLLER},

@@ -1,4 +1,4 @@
-"""Builds the box's Go programs: one module, one `go build`, so that shared packages are compiled once."""
+"""Builds Go programs: those of the box in one module by one `go build`, so that shared packages are compiled once."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from gharial_cluster.binaries.recipes import (
 from gharial_cluster.binaries.toolchain import ensure_go, go_environment
 from gharial_cluster.progress import Stage
 
-_MODULE = Path(__file__).with_name("box")
+_MODULES = Path(__file__).parent
 _GATEWAY = "github.com/envoyproxy/gateway"
 # Of the released module, as the public checksum database has it.
 _GATEWAY_SUM = "h1:vAVp6/AlBXJ1aOhp1mxL7fNEzVEfjADUguUhm2wzxQY="
@@ -44,20 +44,23 @@ def build(programs: Sequence[Program], bin_folder: Path, work: Path, caches: Pat
         RuntimeError: Go failed; the message is its own.
     """
     environment = go_environment(ensure_go(bin_folder), caches)
-    gateway = _gateway_sources(work, environment)
-    module = work / "box"
-    shutil.copytree(_MODULE, module, dirs_exist_ok=True)
-    packages = [program.source.path for program in programs if isinstance(program.source, GoPackage)]
-    stale = ["list", "-deps", "-f={{if .Stale}}{{.ImportPath}}{{end}}", *_FLAGS]
-    total = len(_go([*stale, *packages], module, environment).split()) or 1
-    with tempfile.TemporaryDirectory(dir=work) as output:
-        _compile(packages, Path(output), module, environment, total, stage)
-        for program in programs:
-            target = bin_folder / program.location
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if program.name == "envoy-gateway":
-                _write_chart(gateway, target.parent / "chart")
-            Path(output, program.name).replace(target)
+    sources = {program.name: program.source for program in programs if isinstance(program.source, GoPackage)}
+    for name in sorted({source.module for source in sources.values()}):
+        module = Path(shutil.copytree(_MODULES / name, work / name, dirs_exist_ok=True))
+        if name == "box":
+            gateway = _gateway_sources(work, environment)
+        chosen = [program for program in programs if program.name in sources and sources[program.name].module == name]
+        packages = [sources[program.name].path for program in chosen]
+        stale = ["list", "-deps", "-f={{if .Stale}}{{.ImportPath}}{{end}}", *_FLAGS]
+        total = len(_go([*stale, *packages], module, environment).split()) or 1
+        with tempfile.TemporaryDirectory(dir=work) as output:
+            _compile(packages, Path(output), module, environment, total, stage)
+            for program in chosen:
+                target = bin_folder / program.location
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if program.name == "envoy-gateway":
+                    _write_chart(gateway, target.parent / "chart")
+                Path(output, program.name).replace(target)
 
 
 def _compile(

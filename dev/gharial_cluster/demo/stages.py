@@ -83,5 +83,5 @@ def show(site: Site) -> None:
     stream_live(recording, url)
     print(f"really said: {tables.spoken_words(recording)}")
     tables.heading("Three things to try next (the cluster stays up)")
-    print(tables.next_things(url, recording.relative_to(checkout_root())))
+    print(tables.next_things(url, recording.relative_to(checkout_root()), site.cluster.kubeconfig))
     print(f"\nmake demo-down stops it. Objects of Gharial's own live in {SYSTEM_NAMESPACE}, the model in speech.")

@@ -27,13 +27,13 @@ def spoken_words(recording: Path) -> str:
     return recording.with_suffix(".txt").read_text().strip()
 
 
-def next_things(url: str, recording: Path) -> str:
+def next_things(url: str, recording: Path, kubeconfig: Path) -> str:
     """Three things to try, to copy and paste."""
     gharial = ".venv/bin/gharial"
     return "\n".join(
         [
             f"  {gharial} client transcribe {recording} --url {url}   # or any wav or flac of yours",
-            f"  {gharial} cluster kubectl -- describe asrcardnodes    # why everything is as it is",
+            f"  {gharial} check --kubeconfig {kubeconfig}   # is all well, and if not, what to do",
             f"  {gharial} cluster kubectl -- scale asrmodel general -n speech --replicas 1  # drains, then goes",
         ]
     )

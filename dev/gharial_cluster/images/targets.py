@@ -40,7 +40,7 @@ TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
         Target("operator", "operator", (*_CONTROL, "operator/gharial_operator")),
-        Target("agent", "agent", (*_CONTROL, "operator/gharial_agent", *_FLASH_TOOL)),
+        Target("agent", "agent", (*_CONTROL, "operator/gharial_kube", "operator/gharial_agent", *_FLASH_TOOL)),
         Target("server", "server", _SERVER),
         Target("server-cuda", "server", _SERVER, variant="cuda"),
     )
