@@ -92,10 +92,28 @@ class Reason(Documented):
     IN_USE_BY_MODELS = "InUseByModels", "The deleted pool waits until no AsrModel names it."
     # Cards.
     FLASHING = "Flashing", "A bitstream is being written. It is never interrupted."
+    FLASH_TOOL_SILENT = (
+        "FlashToolSilent",
+        "The flash tool writes and has said nothing for a while. It is waited for, as a write is never cut off.",
+    )
     FLASH_FAILED = "FlashFailed", "The flash tool or the check after it failed."
     POWER_CYCLE_REQUIRED = "PowerCycleRequired", "The new bitstream needs a power cycle to become live."
+    POWER_CYCLING = "PowerCycling", "The machine is switched off and on again, which makes what was written live."
+    POWER_CONTROLLER_UNKNOWN = (
+        "PowerControllerUnknown",
+        "The Node does not name its machine's power controller: annotate it with asr.gharial.dev/bmc.",
+    )
+    POWER_CONTROLLER_FAILED = (
+        "PowerControllerFailed",
+        "A machine's power controller refuses, fails, does not answer or is wrong; it is asked again.",
+    )
     CARD_NOT_ENUMERATED = "CardNotEnumerated", "A card that was there is missing on the PCI bus."
     CARD_UNHEALTHY = "CardUnhealthy", "A card fails its health check."
+    GPUS_NOT_OFFERED = (
+        "GpusNotOffered",
+        "No node of the pool offers GPUs as the pool claims them: NVIDIA's device plugin or DRA driver is missing.",
+    )
+    NVML_UNAVAILABLE = "NvmlUnavailable", "The agent cannot ask NVIDIA's driver how the node's GPUs are."
     CHECKSUM_MISMATCH = "ChecksumMismatch", "A file's sha256 is not the one in the spec."
     CHECKPOINT_NOT_FOUND = "CheckpointNotFound", "The checkpoint's uri leads to no file."
     CHECKPOINT_UNREACHABLE = "CheckpointUnreachable", "The checkpoint could not be fetched."

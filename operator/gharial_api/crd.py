@@ -89,6 +89,7 @@ KINDS = (
             ("Since", "date", ".spec.rollout.since", 0),
             ("Flash", "string", ".spec.flash", 1),
             ("Why", "string", ".spec.flashReason", 1),
+            ("GPU", "string", ".status.cards[0].gpu.product", 1),
             _READY,
             _REASON,
             _MESSAGE,

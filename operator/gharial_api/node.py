@@ -22,7 +22,6 @@ CardPhase = Literal[
     "Validating",
     "Ready",
     "Failed",
-    "Quarantined",
 ]
 
 #: Phases in which a card is on its way to a new bitstream.
@@ -49,6 +48,9 @@ class NodeSpec(ApiModel):
     always finished."""
     flash_reason: str = Field(default="", max_length=512)
     """Why flash is as it is, as one reason and a sentence."""
+    power_cycle: Literal["Card", "Machine"] = "Card"
+    """What makes a written bitstream live. Card: the agent power-cycles each card by itself. Machine: written cards
+    wait until the operator, or a person, has power-cycled the machine."""
     rollout: NodeRollout = NodeRollout()
     """Where the node stands on its way to the pool's bitstream."""
 
@@ -83,6 +85,8 @@ class CardLicence(ApiModel):
     """Newest bitstream version that the licence allows."""
     max_release_date: str | None = None
     """Newest release date that the licence allows, as YYYY-MM-DD."""
+    expires: str | None = None
+    """Last day on which the licence holds, as YYYY-MM-DD; none: no end."""
     message: str | None = None
     """What is wrong with the licence, and the remedy."""
 
@@ -111,13 +115,28 @@ class LastFlash(ApiModel):
     """What the flash tool or the check after it said."""
 
 
+class CardGpu(ApiModel):
+    """What NVML tells of a GPU."""
+
+    product: str = ""
+    """What NVIDIA calls it, such as NVIDIA L4."""
+    memory: str = ""
+    """Memory of the GPU, such as 23034Mi."""
+    driver_version: str | None = None
+    """Version of NVIDIA's driver on the node."""
+
+
 class Card(ApiModel):
     """One card as its agent sees it."""
 
     pci_address: str
     """PCI address, such as 0000:3b:00.0."""
     unique_id: str = ""
-    """Unique id of the card, 16 hex digits. Licences bind to it."""
+    """Unique id of the card: 16 hex digits, to which licences bind. Of a GPU its UUID."""
+    slot: str | None = None
+    """Name of the physical slot, where the firmware gives slots names."""
+    link: str | None = None
+    """The PCIe link as it is and as the card can, such as x16 of x16 at 16 of 16 GT/s."""
     bitstream: str = ""
     """Version of the bitstream that the card runs."""
     licence: CardLicence | None = None
@@ -125,13 +144,15 @@ class Card(ApiModel):
     health: Literal["Healthy", "Unhealthy", "Unknown"] = "Unknown"
     """Healthy, Unhealthy or Unknown."""
     health_message: str | None = None
-    """What is wrong with an unhealthy card."""
+    """What is wrong with an unhealthy card, or worth knowing of a healthy one."""
     streams: CardStreams = CardStreams()
     """Streams, capacity and used."""
     last_flash: LastFlash | None = None
     """The last flash of this card."""
     phase: CardPhase = "Pending"
     """Where the card stands on its way to the spec's bitstream."""
+    gpu: CardGpu | None = None
+    """What a GPU is; only with driver cuda."""
 
 
 class NodeStatus(ApiModel):

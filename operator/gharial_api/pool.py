@@ -8,6 +8,7 @@ from gharial_api.base import ApiModel, ObjectMeta, cel, rules
 from gharial_api.bitstream import Bitstream, BitstreamVersions, CardSelector, LicenceRef
 from gharial_api.capacity import CapacityKey, Decoder, Driver
 from gharial_api.conditions import Condition
+from gharial_api.gpu import GpuClaim
 from gharial_api.names import API_VERSION, POOL_KIND
 from gharial_api.upgrade import Health, UpgradePolicy
 
@@ -81,6 +82,17 @@ class PoolSpec(ApiModel):
                 field_path=".licences",
             ),
             cel(
+                f"{_FLASHED} || (size(self.cardSelector.uniqueIds) == 0 && size(self.cardSelector.pciAddresses) == 0)",
+                "spec.cardSelector is for drivers achronix and simulated: choose nodes by spec.nodeSelector, "
+                "and GPUs by spec.gpu",
+                field_path=".cardSelector",
+            ),
+            cel(
+                "!has(self.gpu) || self.driver == 'cuda'",
+                "spec.gpu is for driver cuda: remove it, or make a pool of that driver",
+                field_path=".gpu",
+            ),
+            cel(
                 "self.driver != 'cpu' || !isQuantity(self.podResources.cpu) "
                 "|| quantity(self.podResources.cpu).isInteger()",
                 "spec.podResources.cpu must be whole cores for driver cpu: write '2', not '2500m'",
@@ -103,6 +115,8 @@ class PoolSpec(ApiModel):
     """Labels of the nodes whose cards belong to the pool. A node belongs to one pool only: the older one keeps it."""
     card_selector: CardSelector = CardSelector()
     """Which cards of those nodes belong to the pool; all by default."""
+    gpu: GpuClaim | None = None
+    """With driver cuda: how a pod gets its GPU. By default it asks NVIDIA's device plugin for one nvidia.com/gpu."""
     bitstream: Bitstream | None = None
     """The bitstream the cards shall run. Without it the cards keep the one they have."""
     licences: list[LicenceRef] = Field(
@@ -132,18 +146,23 @@ class PoolSpec(ApiModel):
     health: Health = Health()
     """When to stop by itself."""
 
+    @property
+    def gpu_claim(self) -> GpuClaim:
+        """How a pod of a cuda pool gets its GPU."""
+        return self.gpu or GpuClaim()
+
 
 class CardCounts(ApiModel):
     """Cards of the pool by state."""
 
     total: int = 0
-    """Cards found on the pool's nodes."""
+    """Cards found on the pool's nodes. Driver cpu: pods that the nodes could hold if nothing else ran there."""
     ready: int = 0
-    """Cards that serve or can serve."""
+    """Cards that serve or can serve. Drivers cuda and cpu: those that other pods leave to this pool."""
     flashing: int = 0
     """Cards being flashed, power-cycled or checked."""
     quarantined: int = 0
-    """Cards taken out of service until an admin sees to them."""
+    """Broken cards of nodes that the rollout has given up (Quarantined), until an admin resets it."""
     summary: str = "0/0"
     """ready/total, for the table of kubectl get."""
 
@@ -169,6 +188,9 @@ class PoolStatus(ApiModel):
     """Ready, Progressing, Degraded, LicencesValid and UpgradePaused, each with a sentence."""
     bitstream: BitstreamVersions = BitstreamVersions()
     """Bitstream versions, current and target."""
+    good_bitstreams: list[Bitstream] = Field(default_factory=list, max_length=3)
+    """Bitstreams with which every card that serves was seen to serve, the newest first and at most three: where
+    `kubectl gharial rollout undo` leads."""
     nodes: int = 0
     """Nodes that belong to the pool."""
     cards: CardCounts = CardCounts()

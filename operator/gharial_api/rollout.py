@@ -31,6 +31,29 @@ CORDON_ANNOTATION = f"{GROUP}/cordoned-for"
 #: On a Node of a pool: the rollout state, for `kubectl get nodes -L`.
 ROLLOUT_LABEL = f"{GROUP}/rollout"
 
+#: On a Node: address of the machine's management controller, such as https://10.0.0.5.
+CONTROLLER_ANNOTATION = f"{GROUP}/bmc"
+
+PowerStep = Literal["Waiting", "TurningOff", "KeptOff", "TurningOn", "TurnedOn"]
+
+
+class MachinePowerCycle(ApiModel):
+    """Where the machine stands on its way off and on again. While it stands here, nothing is written to its cards."""
+
+    step: PowerStep
+    """Waiting (written cards wait for power, nothing is being written), TurningOff, KeptOff, TurningOn, TurnedOn (the
+    machine has started anew: its cards show what they run)."""
+    since: datetime
+    """When the step was reached."""
+    generation: int = 0
+    """metadata.generation that told the agent of the step; what it reported before counts for nothing."""
+    boot_id: str = Field(default="", max_length=128)
+    """Boot id of the Node's kernel before the power cycle; another one shows that the machine has started anew."""
+    controller: str = Field(default="", max_length=2048)
+    """Address of the controller that was asked: what has begun is finished even if the annotation goes."""
+    secret: str = Field(default="", max_length=253)
+    """Secret with its login."""
+
 
 class NodeRollout(ApiModel):
     """Where the node stands on its way to the pool's bitstream. Stored before anything is done about it."""
@@ -52,3 +75,5 @@ class NodeRollout(ApiModel):
     """Whether the node is on the way to lastGood instead, because the goal was given up."""
     last_good: Bitstream | None = None
     """The last bitstream with which all cards of the node were fit for service: where a rollback leads."""
+    power: MachinePowerCycle | None = None
+    """The machine's power cycle, while its cards wait for one or come back from it."""

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from gharial_api.base import ApiModel, cel, rules
+from gharial_api.base import ApiModel, NamedRef, cel, rules
 from gharial_api.values import IntOrPercent
 
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
@@ -57,6 +57,29 @@ class MaintenanceWindow(ApiModel):
     """Time zone of start, as the time zone database names it."""
 
 
+class MachinePower(ApiModel):
+    """How the machines' power is switched, for cards that get theirs from the machine."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "self.provider != 'redfish' || has(self.secretRef)",
+                "spec.upgradePolicy.powerCycle needs secretRef for provider redfish: a Secret with username and "
+                "password in the operator's namespace",
+            ),
+        )
+    )
+
+    provider: Literal["redfish", "manual"]
+    """redfish: the operator asks each machine's management controller, at the address in the Node's annotation
+    asr.gharial.dev/bmc. manual: the node waits until a person has power-cycled it, and says so."""
+    secret_ref: NamedRef | None = None
+    """Secret in the operator's namespace with the controllers' login: keys username, password, and ca.crt where their
+    certificates are not signed by a public authority."""
+    shutdown_seconds: int = Field(default=120, ge=0, le=3600)
+    """How long the operating system may take to end before its power is cut; 0 cuts it at once."""
+
+
 class UpgradePolicy(ApiModel):
     """How a new bitstream reaches the pool's nodes."""
 
@@ -73,6 +96,9 @@ class UpgradePolicy(ApiModel):
     """How a node's streams are waited for."""
     maintenance_windows: list[MaintenanceWindow] = Field(default=[], max_length=32)
     """When nodes may be taken out of service; at any time when empty. A flash that has begun is finished."""
+    power_cycle: MachinePower | None = None
+    """When set, a written bitstream is made live by a power cycle of the whole machine. Without it simulated cards are
+    power-cycled one by one, and machines with achronix cards wait for a person, as with provider manual."""
     retries: int = Field(default=3, ge=0, le=100)
     """Attempts after a failed flash before the node is given up. Raise it to try again once the cause is mended."""
     backoff_seconds: int = Field(default=60, ge=0, le=86_400)
