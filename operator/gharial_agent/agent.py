@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from gharial_api import names
 from gharial_api.bitstream import ConfigMapKey
 from gharial_api.node import AsrCardNode
+from gharial_kube.client import JsonObject, Kube, KubeError
 from pydantic import ValidationError
 
 from gharial_agent import web
@@ -27,17 +28,18 @@ from gharial_agent.decide.verdict import (
     Fail,
     Fetch,
     Flash,
+    HadPower,
     PowerCycle,
     Succeed,
     TakeIntoService,
     Verdict,
 )
+from gharial_agent.dra.health import HealthService, device_health
 from gharial_agent.dra.plugin import DraService, KubeletPlugin
 from gharial_agent.dra.publisher import SlicePublisher
 from gharial_agent.dra.slices import SLICES_PATH, devices
 from gharial_agent.events import EventRecorder
 from gharial_agent.flashing import Flasher
-from gharial_agent.kube import JsonObject, Kube, KubeError
 from gharial_agent.licence_source import LicenceSource
 from gharial_agent.mirror import Mirror
 from gharial_agent.observe import LicenceInputs, Observation, Observer, desired
@@ -50,6 +52,8 @@ log = logging.getLogger(__name__)
 
 # Rounds follow each other at least this far apart, whatever wakes the loop.
 SHORTEST_ROUND_SECONDS = 0.2
+# A kubelet that has started registers its plugins within seconds; without one the cards are looked after all the same.
+REGISTRATION_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -88,32 +92,41 @@ class Agent:
         self._licences = LicenceSource(kube, settings.namespace)
         self._store = Store(settings.state / "state.json")
         self._cache = BitstreamCache(settings.bitstreams, self._read_config_map)
-        driver = next(iter(drivers.values()))
-        self._driver = driver
-        self._claims = ClaimBook(settings.cdi, driver, self._is_busy)
-        self._observer = Observer(driver, self._store, self._claims, self._cache)
-        flasher = Flasher(driver, self._store, settings.state / "flash")
-        self._operations = Operations(driver, self._store, self._cache, flasher, self._claims, self._wake.set)
+        self._claims = ClaimBook(settings.cdi, self._container_edits, self._is_busy)
+        self._observer = Observer(self._store, self._claims, self._cache)
+        flasher = Flasher(self._store, settings.state / "flash")
+        self._operations = Operations(self._store, self._cache, flasher, self._claims, self._wake.set)
         service = DraService(node, self._claims, self._read_claim, self._wake.set)
-        self._plugin = KubeletPlugin(settings.kubelet_root, service)
+        self._health = HealthService(node)
+        self._plugin = KubeletPlugin(settings.kubelet_root, service, self._health)
         self._unlicensed = True
         self.pulse.ready = lambda: self._plugin.registered and self._nodes.synced.is_set()
 
     def run(self) -> None:
-        """Works until `stop`, then lets a write under way end."""
+        """Works until `stop`, then lets what is under way end; the cards are watched until it has."""
         self._nodes.start()
         self._slices.start()
         self._plugin.start()
+        # A node whose cards are told to be ready gets pods, and the kubelet tries a pod whose claim nobody prepares
+        # again only after more than a minute.
+        self._plugin.await_registration(REGISTRATION_SECONDS)
         while not self._stopping.is_set():
-            self._wake.clear()
-            self.round()
-            self.pulse.beat()
+            self._go_round()
             self._stopping.wait(SHORTEST_ROUND_SECONDS)
             self._wake.wait(self._settings.round_seconds)
-        self._plugin.stop()
         if self._operations.current is not None:
-            log.info("waiting for %s to end", self._operations.current.kind)
+            log.info("asked to stop; %s is finished first", self._operations.current.kind)
+        while self._operations.current is not None:
+            self._go_round()
+            time.sleep(SHORTEST_ROUND_SECONDS)
+            self._wake.wait(self._settings.round_seconds)
+        self._plugin.stop()
         self._operations.wait()
+
+    def _go_round(self) -> None:
+        self._wake.clear()
+        self.round()
+        self.pulse.beat()
 
     def stop(self) -> None:
         """Asks the loop to end; safe in a signal handler."""
@@ -130,8 +143,9 @@ class Agent:
                 self._publisher.withdraw()
                 return
             node = AsrCardNode.model_validate(live)
-            if node.spec.driver in self._drivers:
-                self._manage(node, live)
+            driver = self._drivers.get(node.spec.driver)
+            if driver is not None:
+                self._manage(driver, node, live)
             else:
                 self._publisher.withdraw()
         except ValidationError as error:
@@ -139,18 +153,19 @@ class Agent:
         except KubeError as error:
             log.warning("round broken off: %s", error)
 
-    def _manage(self, node: AsrCardNode, live: JsonObject) -> None:
+    def _manage(self, driver: CardDriver, node: AsrCardNode, live: JsonObject) -> None:
         now = time.time()
         secrets = [reference.secret_ref.name for reference in node.spec.licences]
         documents = self._licences.documents(secrets, now, anxious=self._unlicensed)
         if documents is None:
             return
         inputs = LicenceInputs(documents, self._settings.public_key, datetime.now(UTC).date())
-        observation = self._observer.look(node.spec, inputs, self._operations.current)
+        observation = self._observer.look(driver, node.spec, inputs, self._operations.current)
         plan = decide(observation.facts, desired(node.spec), now, self._settings.limits)
-        self._deliver_licences(observation)
+        self._deliver_licences(driver, observation)
         # What is to be remembered is on the disk before anybody relies on it.
-        self._perform([action for action in plan.actions if not isinstance(action, LONG_ACTIONS)], node)
+        self._perform([action for action in plan.actions if not isinstance(action, LONG_ACTIONS)], driver, node)
+        self._health.tell(device_health(observation.facts.cards, plan.verdicts), now)
         # Taints go out before anything is done to a card, so that no new pod is on its way to it.
         owner = {"name": node.metadata.name, "uid": node.metadata.uid}
         found = devices(observation.facts.cards, plan.verdicts, node.spec.pool_ref.name)
@@ -160,18 +175,21 @@ class Agent:
         self._events.tell(node, plan.verdicts)
         count_phases(plan.verdicts)
         count_licences(observation.facts.cards, inputs.today)
-        self._perform([action for action in plan.actions if isinstance(action, LONG_ACTIONS)], node)
+        if not self._stopping.is_set():
+            self._perform([action for action in plan.actions if isinstance(action, LONG_ACTIONS)], driver, node)
 
-    def _perform(self, actions: Sequence[Action], node: AsrCardNode) -> None:
+    def _perform(self, actions: Sequence[Action], driver: CardDriver, node: AsrCardNode) -> None:
         for action in actions:
-            self._do(action, node)
+            self._do(action, driver, node)
 
-    def _do(self, action: Action, node: AsrCardNode) -> None:
+    def _do(self, action: Action, driver: CardDriver, node: AsrCardNode) -> None:
         now = time.time()
         match action:
             case Fetch() | Flash() | PowerCycle():
                 log.info("%s", action)
-                self._operations.start(action, node.spec.bitstream)
+                self._operations.start(driver, action, node.spec.bitstream)
+            case HadPower():
+                self._store.had_power(action.card_id, now)
             case Succeed():
                 web.FLASHES.labels("succeeded").inc()
                 self._store.succeed(action.card_id, now)
@@ -180,17 +198,23 @@ class Agent:
                 self._store.fail(action.card_id, action.reason, action.message, now)
             case TakeIntoService():
                 self._store.in_service(action.card_id, action.version)
-        if isinstance(action, Succeed | Fail | TakeIntoService):
+        if isinstance(action, HadPower | Succeed | Fail | TakeIntoService):
             self._wake.set()
 
-    def _deliver_licences(self, observation: Observation) -> None:
+    def _deliver_licences(self, driver: CardDriver, observation: Observation) -> None:
         self._unlicensed = False
         for unique_id, licence in observation.licences.items():
             self._unlicensed |= not licence.judgement.state.allows_running
             try:
-                self._driver.deliver_licence(unique_id, licence.document)
+                driver.deliver_licence(unique_id, licence.document)
             except CardError as error:
                 log.warning("%s", error)
+
+    def _container_edits(self, card_id: str) -> JsonObject:
+        record = self._store.get(card_id)
+        if record is None:
+            raise CardError(f"card {card_id} was never seen on this node")
+        return self._drivers[record.driver].container_edits(card_id)
 
     def _is_busy(self, card_id: str) -> bool:
         record = self._store.get(card_id)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gharial_agent.cards.protocol import CardDriver
+from gharial_agent.cards.protocol import CardError, JsonObject
 from gharial_agent.files import write_atomically
 
 CDI_VERSION = "0.5.0"
@@ -39,10 +39,15 @@ class PreparedClaim:
 class ClaimBook:
     """Prepares and unprepares claims. Safe for threads: the kubelet asks concurrently for different pods."""
 
-    def __init__(self, folder: Path, driver: CardDriver, is_busy: Callable[[str], bool]) -> None:
-        """`is_busy(card)` says that the card is being flashed: no claim gets it then."""
+    def __init__(
+        self, folder: Path, container_edits: Callable[[str], JsonObject], is_busy: Callable[[str], bool]
+    ) -> None:
+        """`container_edits(card)`: what CDI gives a container with the card; CardError where that is not known now.
+
+        `is_busy(card)` says that the card is being flashed: no claim gets it then.
+        """
         self._folder = folder
-        self._driver = driver
+        self._container_edits = container_edits
         self._is_busy = is_busy
         self._lock = threading.Lock()
 
@@ -80,7 +85,10 @@ class ClaimBook:
         return self._folder / f"{FILE_PREFIX}{uid}.json"
 
     def _document(self, claim: PreparedClaim) -> dict[str, object]:
-        edits = self._driver.container_edits(claim.card_id)
+        try:
+            edits = self._container_edits(claim.card_id)
+        except CardError as error:
+            raise CardUnavailableError(str(error)) from None
         name = claim.cdi_id.partition("=")[2]
         return {"cdiVersion": CDI_VERSION, "kind": CDI_KIND, "devices": [{"name": name, "containerEdits": edits}]}
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from gharial_api import names
 from gharial_api.conditions import Reason
 from gharial_api.node import AsrCardNode
+from gharial_kube.client import JsonObject, Kube, KubeError
 
 from gharial_agent.decide.verdict import Verdict
-from gharial_agent.kube import JsonObject, Kube, KubeError
 
 log = logging.getLogger(__name__)
 
@@ -34,29 +34,32 @@ class EventRecorder:
                 continue
             self._told[unique_id] = turn
             try:
-                self._kube.create(f"/api/v1/namespaces/{NAMESPACE}/events", self._event(about, verdict))
+                self._kube.create(f"/api/v1/namespaces/{NAMESPACE}/events", event_about(about, self._node, verdict))
             except KubeError as error:
                 log.warning("event %s not written: %s", verdict.reason, error)
 
-    def _event(self, about: AsrCardNode, verdict: Verdict) -> JsonObject:
-        now = datetime.now(UTC)
-        stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        bad = verdict.phase == "Failed" or (verdict.phase == "Pending" and verdict.reason != Reason.WAITING_FOR_CARDS)
-        return {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{self._node}.", "namespace": NAMESPACE},
-            "involvedObject": {
-                "apiVersion": names.API_VERSION,
-                "kind": names.NODE_KIND,
-                "name": about.metadata.name,
-                "uid": about.metadata.uid,
-            },
-            "type": "Warning" if bad else "Normal",
-            "reason": verdict.phase if verdict.reason == Reason.AS_EXPECTED else str(verdict.reason),
-            "message": verdict.message[:LONGEST_MESSAGE],
-            "source": {"component": names.AGENT_MANAGER, "host": self._node},
-            "firstTimestamp": stamp,
-            "lastTimestamp": stamp,
-            "count": 1,
-        }
+
+def event_about(about: AsrCardNode, node: str, verdict: Verdict) -> JsonObject:
+    """The event that tells where a card stands; a Warning where a person should look."""
+    now = datetime.now(UTC)
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    bad = verdict.phase == "Failed" or verdict.reason == Reason.FLASH_TOOL_SILENT
+    bad = bad or (verdict.phase == "Pending" and verdict.reason != Reason.WAITING_FOR_CARDS)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{node}.", "namespace": NAMESPACE},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.NODE_KIND,
+            "name": about.metadata.name,
+            "uid": about.metadata.uid,
+        },
+        "type": "Warning" if bad else "Normal",
+        "reason": verdict.phase if verdict.reason == Reason.AS_EXPECTED else str(verdict.reason),
+        "message": verdict.message[:LONGEST_MESSAGE],
+        "source": {"component": names.AGENT_MANAGER, "host": node},
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }

@@ -1,7 +1,9 @@
-"""Files that are there whole or not at all, also after a crash."""
+"""Files that are there whole or not at all, also after a crash; locks that end with whoever holds them."""
 
+import fcntl
 import os
 from pathlib import Path
+from typing import IO
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -19,3 +21,12 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def locked(file: IO[str]) -> bool:
+    """Takes the file's lock, unless another process holds it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

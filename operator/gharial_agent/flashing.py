@@ -1,116 +1,104 @@
 """Writing a bitstream into a card by calling the flash tool, step by step, each step written down before it happens.
 
-The tool is a program of its own and is never killed: it runs in a session of its own and writes to a log file, so
-that it outlives the agent. Whoever comes after finds its process id in the intent and waits for it.
+The tool is a program of its own and the agent never kills it: it runs in a session of its own, reads its script from a
+file and writes to a log file, so that it outlives the agent's process. It also holds a lock, which the kernel frees
+when it ends: whoever comes after waits for that. What ends the tool all the same is the end of the container around
+both.
 """
 
+import fcntl
 import logging
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gharial_agent.cards.protocol import CardDriver, CardError
-from gharial_agent.files import write_atomically
+from gharial_agent.cards.protocol import CardDriver, CardError, FlashTarget, ToolRun, last_line
+from gharial_agent.files import locked
 from gharial_agent.store import Intent, Step, Store
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
-# The tool is said to be silent after this time without a new line; it is left alone all the same.
-SILENCE_SECONDS = 60.0
+# In the folder of each card.
+LOG = "tool.log"
+LOCK = "tool.lock"
 
-#: Called with a percentage of the whole flash and a note.
-Progress = Callable[[int, str], None]
+#: Called with a percentage of the whole flash, the time at which the tool last said something (seconds since 1970), and
+#: a note.
+Progress = Callable[[int, float, str], None]
 
 
 class Flasher:
-    """Flashes one card at a time. `folder` holds the parts and the tool's log for each card."""
+    """Flashes one card at a time. `folder` holds what the tool reads and its log, for each card."""
 
-    def __init__(self, driver: CardDriver, store: Store, folder: Path) -> None:
-        self._driver = driver
+    def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
         self._folder = folder
 
-    def flash(self, unique_id: str, image: bytes, intent: Intent, progress: Progress) -> None:
+    def flash(self, driver: CardDriver, unique_id: str, image: bytes, intent: Intent, progress: Progress) -> None:
         """Writes and verifies; the intent, already stored as WRITING, moves to WRITTEN. Raises CardError."""
-        record = self._store.get(unique_id)
-        assert record is not None, "a card is seen before it is flashed"
         folder = self._folder / unique_id
-        parts = self._driver.parts(image)
-        total = sum(len(part.data) for part in parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        runs = driver.flash_runs(self._target(unique_id), image, folder)
+        total = sum(run.share for run in runs) or 1
         done = 0
-        for part in parts:
-            file = folder / part.name
-            write_atomically(file, part.data)
-            command = self._driver.program_command(record.jtag_id, part, file)
-            self._program(unique_id, command, folder, intent, scaled(progress, done, len(part.data), total))
-            done += len(part.data)
-        for part in parts:
-            verify(self._driver.verify_command(record.jtag_id, part, folder / part.name), folder)
+        for run in runs:
+            self._run(driver, unique_id, run, folder, scaled(progress, done, run.share, total))
+            done += run.share
         self._store.intend(unique_id, replace(intent, step=Step.WRITTEN, time=time.time()))
 
     def wait_for_predecessor(self, unique_id: str, progress: Progress) -> None:
         """Waits for a tool that an agent before this one started and that still writes."""
-        record = self._store.get(unique_id)
-        tool = record.intent.tool if record and record.intent else None
-        while tool is not None and start_time(tool[0]) == tool[1]:
-            progress(0, "an earlier write is still under way and is waited for")
-            time.sleep(POLL_SECONDS)
+        folder = self._folder / unique_id
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK).open("a") as lock:
+            while not locked(lock):
+                progress(0, (folder / LOG).stat().st_mtime, "by an earlier agent's tool, which is waited for")
+                time.sleep(POLL_SECONDS)
 
-    def _program(
-        self, unique_id: str, command: Sequence[str], folder: Path, intent: Intent, progress: Progress
-    ) -> None:
-        log.info("card %s: %s", unique_id, " ".join(command))
-        output = folder / "tool.log"
-        with output.open("wb") as sink:
+    def _target(self, unique_id: str) -> FlashTarget:
+        cards = self._store.cards()
+        record = cards[unique_id]
+        alone = all(name == unique_id or card.driver != record.driver for name, card in cards.items())
+        return FlashTarget(unique_id, record.jtag_id, alone)
+
+    def _run(self, driver: CardDriver, unique_id: str, run: ToolRun, folder: Path, progress: Progress) -> None:
+        log.info("card %s: %s", unique_id, " ".join(run.command))
+        output = folder / LOG
+        source = run.stdin or Path("/dev/null")
+        with output.open("wb") as log_file, source.open("rb") as script, (folder / LOCK).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        self._store.intend(unique_id, replace(intent, tool=(process.pid, start_time(process.pid) or 0)))
-        self._follow(process, output, progress)
-        if process.returncode != 0:
-            raise CardError(f"{Path(command[0]).name} ended with status {process.returncode}: {last_line(output)}")
-
-    def _follow(self, process: "subprocess.Popen[bytes]", output: Path, progress: Progress) -> None:
-        said, since = "", time.monotonic()
-        while process.poll() is None:
-            time.sleep(POLL_SECONDS)
-            line = last_line(output)
-            if line != said:
-                said, since = line, time.monotonic()
-            percent = self._driver.progress(line)
-            silent = time.monotonic() - since
-            note = f"the flash tool has been silent for {silent:.0f} s" if silent > SILENCE_SECONDS else ""
-            if percent is not None or note:
-                progress(percent or 0, note)
+                run.command, stdin=script, stdout=log_file, stderr=subprocess.STDOUT, cwd=folder,
+                start_new_session=True, pass_fds=[lock.fileno()],
+            )  # fmt: skip
+            follow(driver, process, output, progress)
+            # Freed for all who hold it: a helper that the tool left behind must not block the next flash.
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        complaint = driver.complaint(run, process.returncode, read_output(output))
+        if complaint:
+            raise CardError(complaint)
 
 
-def scaled(progress: Progress, done: int, size: int, total: int) -> Progress:
-    """Turns a part's percentage into that of the whole flash; sizes in bytes."""
-    return lambda percent, note: progress((100 * done + percent * size) // total, note)
+def follow(driver: CardDriver, process: "subprocess.Popen[bytes]", output: Path, progress: Progress) -> None:
+    """Reports what the tool says of its progress until it ends, however long that takes."""
+    said, heard = "", time.time()
+    while process.poll() is None:
+        time.sleep(POLL_SECONDS)
+        text = read_output(output)
+        line = last_line(text)
+        if line != said:
+            said, heard = line, time.time()
+        progress(driver.progress(text) or 0, heard, "")
 
 
-def verify(command: Sequence[str], folder: Path) -> None:
-    """Runs the tool's comparison. Raises CardError when the flash memory is not as it should be."""
-    output = folder / "verify.log"
-    with output.open("wb") as sink:
-        status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT).returncode
-    if status != 0:
-        raise CardError(f"verification ended with status {status}: {last_line(output)}")
+def scaled(progress: Progress, done: int, share: int, total: int) -> Progress:
+    """Turns a run's percentage into that of the whole flash."""
+    return lambda percent, heard, note: progress((100 * done + percent * share) // total, heard, note)
 
 
-def last_line(path: Path) -> str:
-    """The last line of a tool's output that says something."""
-    lines = path.read_text(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
-
-
-def start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None when it has ended. Tells a reused pid from the first."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except (OSError, IndexError):
-        return None
-    return None if fields[0] == "Z" else int(fields[19])
+def read_output(path: Path) -> str:
+    """What a tool has written so far; a tool that counts by carriage returns writes lines, too."""
+    return path.read_text(errors="replace").replace("\r", "\n")

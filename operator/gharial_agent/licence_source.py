@@ -5,8 +5,7 @@ import logging
 from collections.abc import Sequence
 
 from gharial_api import names
-
-from gharial_agent.kube import Kube, KubeError
+from gharial_kube.client import Kube, KubeError
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from gharial_agent.kube import JsonObject, Kube, KubeError
+from gharial_kube.client import JsonObject, Kube, KubeError
 
 log = logging.getLogger(__name__)
 

@@ -37,22 +37,24 @@ class LicenceInputs:
 class Observer:
     """Looks at the node."""
 
-    def __init__(self, driver: CardDriver, store: Store, claims: ClaimBook, cache: BitstreamCache) -> None:
-        self._driver = driver
+    def __init__(self, store: Store, claims: ClaimBook, cache: BitstreamCache) -> None:
         self._store = store
         self._claims = claims
         self._cache = cache
 
-    def look(self, spec: NodeSpec, licences: LicenceInputs, operation: Operation | None) -> Observation:
-        """The node as it is now, as far as the pool's card selector reaches."""
-        on_bus = {card.unique_id: card for card in self._driver.inventory()}
+    def look(
+        self, driver: CardDriver, spec: NodeSpec, licences: LicenceInputs, operation: Operation | None
+    ) -> Observation:
+        """The node as it is now, as far as the pool's driver and card selector reach."""
+        inventory = driver.inventory()
+        on_bus = {card.unique_id: card for card in inventory.cards}
         for card in on_bus.values():
-            self._store.seen(card.unique_id, card.pci_address, card.jtag_id)
-        image = self._cache.image(spec.bitstream, self._driver) if spec.bitstream else Image()
+            self._store.seen(card.unique_id, card.pci_address, card.jtag_id, spec.driver)
+        image = self._cache.image(spec.bitstream, driver) if spec.bitstream else Image()
         claimed = self._claims.claimed_cards()
         facts, found = [], {}
         for unique_id, record in sorted(self._store.cards().items(), key=lambda item: item[1].pci_address):
-            if not selected(spec.card_selector, unique_id, record.pci_address):
+            if record.driver != spec.driver or not selected(spec.card_selector, unique_id, record.pci_address):
                 continue
             here = on_bus.get(unique_id)
             card_licence = judged(unique_id, here, record, image, spec, licences)
@@ -71,14 +73,15 @@ class Observer:
                     else None,
                 )
             )
-        return Observation(NodeFacts(tuple(facts), image, operation), found)
+        return Observation(NodeFacts(tuple(facts), image, operation, inventory.unread), found)
 
 
 def desired(spec: NodeSpec) -> Desired:
     """The spec as decisions need it."""
     bitstream = spec.bitstream
     target = Target(bitstream.version, bitstream.sha256) if bitstream else None
-    return Desired(target, spec.flash == "Allowed", spec.flash_reason)
+    power = spec.rollout.power.step if spec.rollout.power else None
+    return Desired(target, spec.flash == "Allowed", spec.flash_reason, spec.power_cycle == "Machine", power)
 
 
 def selected(selector: CardSelector, unique_id: str, pci_address: str) -> bool:
@@ -98,7 +101,7 @@ def planned(image: Image, spec: NodeSpec) -> Bitstream | None:
 def judged(
     unique_id: str, card: Card | None, record: CardRecord, image: Image, spec: NodeSpec, licences: LicenceInputs
 ) -> CardLicence:
-    """The card's licence for what it runs; for what it shall run while it is off the bus."""
+    """The card's licence for what it runs; for what it shall run while it is off the bus or does not tell."""
     runs = card.bitstream if card else planned(image, spec)
     if runs is None:
         runs = Bitstream(record.in_service or "0.0.0", date.min)

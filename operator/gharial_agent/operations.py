@@ -26,14 +26,12 @@ class Operations:
 
     def __init__(
         self,
-        driver: CardDriver,
         store: Store,
         cache: BitstreamCache,
         flasher: Flasher,
         claims: ClaimBook,
         on_change: Callable[[], None],
     ) -> None:
-        self._driver = driver
         self._store = store
         self._cache = cache
         self._flasher = flasher
@@ -47,17 +45,17 @@ class Operations:
         """What is being done now."""
         return self._current
 
-    def start(self, action: Fetch | Flash | PowerCycle, wanted: Bitstream | None) -> None:
+    def start(self, driver: CardDriver, action: Fetch | Flash | PowerCycle, wanted: Bitstream | None) -> None:
         """Begins an action unless one is under way. `wanted`: the spec's bitstream, for Fetch."""
         if self._current is not None:
             return
         match action:
             case Fetch() if wanted is not None:
-                self._begin(Operation("Fetch"), lambda: self._cache.fetch(wanted, self._driver, time.time()))
+                self._begin(Operation("Fetch"), lambda: self._cache.fetch(wanted, driver, time.time()))
             case Flash():
-                self._begin(Operation("Flash", action.card_id), lambda: self._flash(action))
+                self._begin(Operation("Flash", action.card_id), lambda: self._flash(driver, action))
             case PowerCycle():
-                self._begin(Operation("PowerCycle", action.card_id), lambda: self._power_cycle(action.card_id))
+                self._begin(Operation("PowerCycle", action.card_id), lambda: self._power_cycle(driver, action.card_id))
 
     def wait(self) -> None:
         """Waits for what is under way, however long it takes: a write is never cut off."""
@@ -91,24 +89,24 @@ class Operations:
             FLASHES.labels("failed").inc()
             self._store.fail(operation.card_id, str(reason), message, time.time())
 
-    def _progress(self, percent: int, note: str) -> None:
+    def _progress(self, percent: int, heard: float, note: str) -> None:
         operation = self._current
         if operation is not None:
-            self._current = replace(operation, progress=percent, note=note)
+            self._current = replace(operation, progress=percent, heard=heard, note=note)
 
-    def _flash(self, action: Flash) -> None:
+    def _flash(self, driver: CardDriver, action: Flash) -> None:
         target, card_id = action.target, action.card_id
         self._flasher.wait_for_predecessor(card_id, self._progress)
         image = self._cache.read(target.sha256)
         intent = Intent(target.version, target.sha256, action.attempt, Step.WRITING, time.time())
         if self._claims.close_card(card_id, lambda: self._store.intend(card_id, intent)):
-            self._flasher.flash(card_id, image, intent, self._progress)
+            self._flasher.flash(driver, card_id, image, intent, self._progress)
 
-    def _power_cycle(self, card_id: str) -> None:
+    def _power_cycle(self, driver: CardDriver, card_id: str) -> None:
         record = self._store.get(card_id)
         if record is None or record.intent is None:
             return
         intent = record.intent
         self._store.intend(card_id, replace(intent, step=Step.POWERING_OFF, time=time.time()))
-        self._driver.power_cycle(card_id)
+        driver.power_cycle(card_id)
         self._store.intend(card_id, replace(intent, step=Step.POWERED_ON, time=time.time()))

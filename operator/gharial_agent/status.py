@@ -59,6 +59,8 @@ def node_status(node: AsrCardNode, facts: NodeFacts, verdicts: Mapping[str, Verd
 
 def ready(node: AsrCardNode, facts: NodeFacts, verdicts: Mapping[str, Verdict]) -> Aspect:
     """Whether every card does what the spec asks for; else the worst card's own words."""
+    if facts.unread and not needs_a_person(verdicts):
+        return Aspect("False", Reason.CARD_UNHEALTHY, " ".join(facts.unread))
     if not facts.cards:
         message = f"No card of driver {node.spec.driver} was found on {node.spec.node_name}."
         return Aspect("False", Reason.NO_CARDS_FOUND, message)
@@ -72,9 +74,14 @@ def ready(node: AsrCardNode, facts: NodeFacts, verdicts: Mapping[str, Verdict]) 
     return Aspect("False", worst.reason, f"{worst.message}{more}")
 
 
+def needs_a_person(verdicts: Mapping[str, Verdict]) -> bool:
+    """Whether a card has failed."""
+    return any(verdict.phase == "Failed" for verdict in verdicts.values())
+
+
 def gravity(verdict: Verdict) -> int:
     """Orders verdicts: what needs a person comes first, what merely takes time last."""
-    if verdict.phase == "Failed":
+    if verdict.phase == "Failed" or verdict.reason == Reason.FLASH_TOOL_SILENT:
         return 0
     waiting = verdict.reason in {Reason.WAITING_FOR_CARDS, Reason.WAITING_FOR_STREAMS}
     return 2 if waiting or verdict.phase in BUSY_PHASES else 1
@@ -131,13 +138,15 @@ def card_status(facts: CardFacts, verdict: Verdict) -> Card:
     return Card(
         pci_address=facts.record.pci_address,
         unique_id=facts.unique_id,
-        bitstream=card.bitstream.version if card else "",
+        slot=(card.slot if card else "") or None,
+        link=(card.link if card else "") or None,
+        bitstream=facts.live.version if facts.live else "",
         licence=card_licence(facts),
         health=health_of(facts),
         health_message=health_message(facts, verdict),
         streams=CardStreams(
             capacity=card.streams_capacity if card else 0,
-            used=card.streams_used if card else 0,
+            used=(card.streams_used if card else 0) or 0,
         ),
         last_flash=last_flash(facts),
         phase=verdict.phase,
@@ -152,9 +161,9 @@ def health_of(facts: CardFacts) -> Literal["Healthy", "Unhealthy", "Unknown"]:
 
 
 def health_message(facts: CardFacts, verdict: Verdict) -> str | None:
-    """What is wrong with an unhealthy card."""
+    """What is wrong with an unhealthy card, or what is to be known of a healthy one."""
     if health_of(facts) != "Unhealthy":
-        return None
+        return (facts.card.remark if facts.card else "") or None
     return facts.card.health_message if facts.card else verdict.message
 
 
@@ -165,6 +174,7 @@ def card_licence(facts: CardFacts) -> CardLicence:
         state=facts.licence.state.value,
         max_version=licence.max_version if licence else None,
         max_release_date=licence.max_release_date.isoformat() if licence else None,
+        expires=licence.expires.isoformat() if licence and licence.expires else None,
         message=None if facts.licence.state is LicenceState.VALID else facts.licence_message,
     )
 

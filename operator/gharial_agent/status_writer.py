@@ -5,8 +5,8 @@ import logging
 from gharial_api import names
 from gharial_api.base import JsonObject
 from gharial_api.node import NodeStatus
+from gharial_kube.client import Kube, KubeError
 
-from gharial_agent.kube import Kube, KubeError
 from gharial_agent.mirror import Mirror
 
 log = logging.getLogger(__name__)

@@ -31,8 +31,7 @@ class Step(StrEnum):
 class Intent:
     """The way of one card to one bitstream. time: seconds since 1970 at which the step was reached.
 
-    reason and message tell why a FAILED one failed. tool: process id and start time of the flash tool that writes,
-    so that a successor of this agent can wait for its end.
+    reason and message tell why a FAILED one failed.
     """
 
     version: str
@@ -42,7 +41,6 @@ class Intent:
     time: float
     reason: str = ""
     message: str = ""
-    tool: tuple[int, int] | None = None
 
     @property
     def active(self) -> bool:
@@ -63,13 +61,17 @@ class FlashResult:
 
 @dataclass(frozen=True)
 class CardRecord:
-    """A card that was seen here. in_service: version that the card last served with, empty when it never did."""
+    """A card that was seen here, by the driver of that name.
+
+    in_service: version that the card last served with, empty when it never did.
+    """
 
     pci_address: str
-    jtag_id: int
+    jtag_id: str
     in_service: str = ""
     intent: Intent | None = None
     last_flash: FlashResult | None = None
+    driver: str = "simulated"
 
 
 class Store:
@@ -90,14 +92,13 @@ class Store:
         with self._lock:
             return self._cards.get(unique_id)
 
-    def seen(self, unique_id: str, pci_address: str, jtag_id: int) -> None:
+    def seen(self, unique_id: str, pci_address: str, jtag_id: str, driver: str) -> None:
         """Remembers a card and where it sits; costs nothing when that is known."""
         with self._lock:
-            known = self._cards.get(unique_id)
-            if known is None:
-                self._put(unique_id, CardRecord(pci_address, jtag_id))
-            elif (known.pci_address, known.jtag_id) != (pci_address, jtag_id):
-                self._put(unique_id, replace(known, pci_address=pci_address, jtag_id=jtag_id))
+            known = self._cards.get(unique_id, CardRecord("", ""))
+            now = replace(known, pci_address=pci_address, jtag_id=jtag_id, driver=driver)
+            if now != known:
+                self._put(unique_id, now)
 
     def intend(self, unique_id: str, intent: Intent) -> None:
         """Writes down what is about to happen, or that it failed."""
@@ -112,8 +113,14 @@ class Store:
         """The attempt under way has failed; without one there is nothing to note."""
         record = self.get(unique_id)
         if record is not None and record.intent is not None and record.intent.active:
-            failed = replace(record.intent, step=Step.FAILED, time=now, reason=reason, message=message, tool=None)
+            failed = replace(record.intent, step=Step.FAILED, time=now, reason=reason, message=message)
             self.intend(unique_id, failed)
+
+    def had_power(self, unique_id: str, now: float) -> None:
+        """The card's machine was power-cycled; from now on the card is waited for."""
+        record = self.get(unique_id)
+        if record is not None and record.intent is not None:
+            self.intend(unique_id, replace(record.intent, step=Step.POWERED_ON, time=now))
 
     def succeed(self, unique_id: str, now: float) -> None:
         """The card runs what was intended."""
@@ -150,11 +157,12 @@ def read_record(fields: dict[str, object]) -> CardRecord:
     """One record from its JSON."""
     values = dict(fields)
     intent, last_flash = values.pop("intent"), values.pop("last_flash")
+    values["jtag_id"] = str(values["jtag_id"])  # written as a number by earlier agents
     record = CardRecord(**values)  # type: ignore[arg-type]
     if isinstance(intent, dict):
-        tool = intent.pop("tool")
+        intent.pop("tool", None)  # earlier agents kept it
         intent["step"] = Step(intent["step"])
-        record = replace(record, intent=Intent(**intent, tool=tuple(tool) if tool else None))
+        record = replace(record, intent=Intent(**intent))
     if isinstance(last_flash, dict):
         record = replace(record, last_flash=FlashResult(**last_flash))
     return record

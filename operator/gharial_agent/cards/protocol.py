@@ -19,59 +19,91 @@ class CardError(RuntimeError):
 class Card:
     """A card on the PCI bus, as read just now.
 
-    pci_address such as 0000:25:00.0; jtag_id: its number on the JTAG chain; bitstream: the live one;
-    health_message is empty while the card is healthy; streams: real-time streams, capacity and used.
+    pci_address such as 0000:25:00.0; jtag_id: its name on the JTAG chain, empty while that is unknown; bitstream: the
+    live one, None when the card does not tell; health_message is empty while the card is healthy; remark: what a
+    healthy card's owner should know; streams: real-time streams, capacity and used (None: the card does not tell);
+    slot: as printed beside the physical slot, link: such as x16 of x16 at 16.0 GT/s, both empty where unknown.
     """
 
     unique_id: str
     pci_address: str
-    jtag_id: int
-    bitstream: Bitstream
+    jtag_id: str
+    bitstream: Bitstream | None
     health_message: str
     streams_capacity: int
-    streams_used: int
+    streams_used: int | None
     numa_node: int = -1
-    link_width: int = 0
+    remark: str = ""
+    slot: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
-class FlashPart:
-    """One write into the flash memory; offset in bytes."""
+class Inventory:
+    """The cards on the bus now, and a sentence on each one that is there but cannot be told apart or read."""
+
+    cards: tuple[Card, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FlashTarget:
+    """The card to flash, as it was last seen. alone: no other card of the driver was ever seen on this node."""
+
+    unique_id: str
+    jtag_id: str
+    alone: bool
+
+
+@dataclass(frozen=True)
+class ToolRun:
+    """One run of a flash tool, which runs to its end whatever happens to the agent.
+
+    name says what it does; stdin: the file that it reads as its standard input; share: its part of the progress of
+    the whole flash, in any unit; proof: the line that it prints when it has done everything, empty where its exit
+    status tells.
+    """
 
     name: str
-    offset: int
-    data: bytes
+    command: tuple[str, ...]
+    stdin: Path | None = None
+    share: int = 0
+    proof: str = ""
 
 
 class CardDriver(Protocol):
     """One kind of card. Methods raise CardError; none of them decides anything."""
 
-    def inventory(self) -> Sequence[Card]:
-        """The cards on the bus now. A card that cannot be read is left out and logged."""
+    def inventory(self) -> Inventory:
+        """Looks at the bus."""
 
     def describe(self, image: bytes) -> Bitstream:
         """Version and release date of a bitstream file. Raises CardError when the file is none."""
 
-    def parts(self, image: bytes) -> Sequence[FlashPart]:
-        """What is written where, in order."""
+    def flash_runs(self, target: FlashTarget, image: bytes, folder: Path) -> Sequence[ToolRun]:
+        """The runs that write and verify a bitstream, in order; what they read is put into `folder`."""
 
-    def program_command(self, jtag_id: int, part: FlashPart, file: Path) -> Sequence[str]:
-        """The program that writes a part; it runs to its end whatever happens to the agent."""
+    def progress(self, output: str) -> int | None:
+        """How far the run is that has written this so far, in percent, if it tells."""
 
-    def verify_command(self, jtag_id: int, part: FlashPart, file: Path) -> Sequence[str]:
-        """The program that reads a part back and exits with 0 when it is as it should be."""
-
-    def progress(self, line: str) -> int | None:
-        """The percentage in a line of the program's output, if it holds one."""
+    def complaint(self, run: ToolRun, status: int, output: str) -> str:
+        """Why a run that ended with this status has failed; empty when it did what it should."""
 
     def power_cycle(self, unique_id: str) -> None:
-        """Takes the power away and gives it back; the card is off the bus on return."""
+        """Takes the power away and gives it back; the card is off the bus on return. Raises CardError where a card has
+        no switch of its own."""
 
     def deliver_licence(self, unique_id: str, document: bytes | None) -> None:
         """Hands the card its licence file, or takes it away; the same file twice is no work."""
 
     def container_edits(self, unique_id: str) -> JsonObject:
         """What a container needs for the card: a CDI containerEdits object."""
+
+
+def last_line(output: str) -> str:
+    """The last line of a tool's output that says something."""
+    lines = (line.strip() for line in reversed(output.splitlines()))
+    return next((line for line in lines if line), "no output")
 
 
 def release_day(text: str) -> date:

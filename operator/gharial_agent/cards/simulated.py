@@ -3,7 +3,7 @@
 import logging
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gharial_api.names import CARD_PCI_DEVICE, CARD_PCI_VENDOR
@@ -11,8 +11,17 @@ from gharial_wire.bitstream import BODY_OFFSET, check_image
 from gharial_wire.card_control import ControlClient, ControlRefusedError
 from gharial_wire.licence import Bitstream
 
-from gharial_agent.cards.protocol import Card, CardError, FlashPart, JsonObject, release_day
-from gharial_agent.cards.sysfs import PciDevice, pci_devices
+from gharial_agent.cards.protocol import (
+    Card,
+    CardError,
+    FlashTarget,
+    Inventory,
+    JsonObject,
+    ToolRun,
+    last_line,
+    release_day,
+)
+from gharial_agent.cards.sysfs import PciDevice, pci_devices, physical_slots
 from gharial_agent.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -32,19 +41,20 @@ class SimulatedDriver:
         self._sysfs = sysfs or root / "hardware" / "sys"
         self._tool = [*shlex.split(tool), "--root", str(root)]
 
-    def inventory(self) -> Sequence[Card]:
+    def inventory(self) -> Inventory:
         """The cards on the simulated bus; none while the simulated hardware is not there."""
         try:
             devices = list(pci_devices(self._sysfs, int(CARD_PCI_VENDOR, 16), int(CARD_PCI_DEVICE, 16)))
         except FileNotFoundError:
-            return []
-        cards = []
+            return Inventory()
+        slots = physical_slots(self._sysfs)
+        cards, unread = [], []
         for device in devices:
             try:
-                cards.append(read_card(device))
+                cards.append(read_card(device, slots))
             except CardError as error:
-                log.warning("card at %s: %s", device.address, error)
-        return cards
+                unread.append(f"The card at {device.address} cannot be used: {error}.")
+        return Inventory(tuple(cards), tuple(unread))
 
     def describe(self, image: bytes) -> Bitstream:
         """Version and release date in page 0, once the body agrees with it."""
@@ -54,25 +64,27 @@ class SimulatedDriver:
             raise CardError(str(error)) from None
         return Bitstream(header.version, header.release_date)
 
-    def parts(self, image: bytes) -> Sequence[FlashPart]:
-        """Page 0 at offset 0, then the bitstream at offset 4096."""
-        return (
-            FlashPart("page0.flash", 0, image[:BODY_OFFSET]),
-            FlashPart("bitstream.flash", BODY_OFFSET, image[BODY_OFFSET:]),
-        )
+    def flash_runs(self, target: FlashTarget, image: bytes, folder: Path) -> Sequence[ToolRun]:
+        """Page 0 to offset 0, the bitstream to offset 4096, then both are read back."""
+        parts = (("page0.flash", 0, image[:BODY_OFFSET]), ("bitstream.flash", BODY_OFFSET, image[BODY_OFFSET:]))
+        runs = []
+        for action, what in (("program", "writing"), ("verify", "verification of")):
+            for name, offset, data in parts:
+                file = folder / name
+                write_atomically(file, data)
+                where = ["--jtag-id", target.jtag_id, "--offset", str(offset)]
+                share = len(data) if action == "program" else 0
+                runs.append(ToolRun(f"{what} {name}", (*self._tool, action, *where, str(file)), share=share))
+        return runs
 
-    def program_command(self, jtag_id: int, part: FlashPart, file: Path) -> Sequence[str]:
-        """The flash tool, writing."""
-        return [*self._tool, "program", "--jtag-id", str(jtag_id), "--offset", str(part.offset), str(file)]
+    def progress(self, output: str) -> int | None:
+        """The percentage in the last `progress 40 %`."""
+        found = PROGRESS.findall(output)
+        return int(found[-1]) if found else None
 
-    def verify_command(self, jtag_id: int, part: FlashPart, file: Path) -> Sequence[str]:
-        """The flash tool, comparing."""
-        return [*self._tool, "verify", "--jtag-id", str(jtag_id), "--offset", str(part.offset), str(file)]
-
-    def progress(self, line: str) -> int | None:
-        """The percentage in `progress 40 %`."""
-        found = PROGRESS.search(line)
-        return int(found.group(1)) if found else None
+    def complaint(self, run: ToolRun, status: int, output: str) -> str:
+        """The tool's exit status tells."""
+        return f"{run.name} ended with status {status}: {last_line(output)}" if status else ""
 
     def power_cycle(self, unique_id: str) -> None:
         """Through the control socket; a simulated card can be power-cycled alone."""
@@ -105,7 +117,7 @@ class SimulatedDriver:
         return self._root / "cards" / unique_id
 
 
-def read_card(device: PciDevice) -> Card:
+def read_card(device: PciDevice, slots: Mapping[str, str]) -> Card:
     """One card from its folder in sysfs. Raises CardError when it is leaving the bus or talks nonsense."""
     unique_id = device.text("asr_card/unique_id")
     if not UNIQUE_ID.match(unique_id):
@@ -115,11 +127,13 @@ def read_card(device: PciDevice) -> Card:
     return Card(
         unique_id=unique_id,
         pci_address=device.address,
-        jtag_id=device.number("asr_card/jtag_id"),
+        jtag_id=device.text("asr_card/jtag_id"),
         bitstream=Bitstream(device.text("asr_card/bitstream_version"), released),
         health_message="" if health == "ok" else f"the card reports {health!r}; a power cycle may cure it",
         streams_capacity=device.number("asr_card/streams_capacity"),
         streams_used=device.number("asr_card/streams_active"),
         numa_node=device.number("numa_node", -1),
-        link_width=device.number("current_link_width"),
+        remark=device.link.remark,
+        slot=device.slot(slots),
+        link=str(device.link),
     )

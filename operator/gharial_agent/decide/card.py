@@ -6,6 +6,7 @@ that serves goes on serving with the bitstream it has until it may really be fla
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from gharial_api.conditions import Reason
 from gharial_api.node import LICENCE_REASONS
@@ -17,6 +18,7 @@ from gharial_agent.decide.verdict import (
     Fail,
     Fetch,
     Flash,
+    HadPower,
     PowerCycle,
     Succeed,
     Taint,
@@ -50,8 +52,14 @@ class Case:
 
     @property
     def live(self) -> str:
-        """Version that the card runs, empty while it is off the bus."""
-        return self.facts.card.bitstream.version if self.facts.card else ""
+        """Version that the card runs, empty while it is off the bus or does not tell."""
+        return self.facts.live.version if self.facts.live else ""
+
+    @property
+    def waits_for_power(self) -> Intent | None:
+        """What was written and is not live yet."""
+        steps = {Step.WRITTEN, Step.POWERING_OFF}
+        return self.intent if self.intent is not None and self.intent.step in steps else None
 
     @property
     def outdated(self) -> Target | None:
@@ -72,7 +80,7 @@ class Case:
         in_service = self.live != "" and self.facts.record.in_service == self.live
         if in_service and self.facts.licence.state.allows_running:
             return Verdict("Ready", reason, message, Taint.NONE, action)
-        return Verdict("Pending", reason, message, Taint.NO_SCHEDULE, action)
+        return Verdict("Pending", reason, message, Taint.NO_EXECUTE if in_service else Taint.NO_SCHEDULE, action)
 
 
 def under_operation(case: Case) -> Verdict | None:
@@ -85,6 +93,14 @@ def under_operation(case: Case) -> Verdict | None:
     version = case.intent.version if case.intent else ""
     note = f" ({operation.note})" if operation.note else ""
     message = f"{case.name}: bitstream {version} is being written, {operation.progress} %{note}."
+    if operation.heard and case.now - operation.heard > case.limits.silence_seconds:
+        # The moment instead of a duration: a sentence that stays the same is written once.
+        since = datetime.fromtimestamp(operation.heard, UTC)
+        message += (
+            f" The flash tool has said nothing since {since:%H:%M:%S} UTC. It is never killed: look at the JTAG cable "
+            "and the tool's log on the node."
+        )
+        return Verdict("Flashing", Reason.FLASH_TOOL_SILENT, message, Taint.NO_SCHEDULE)
     return Verdict("Flashing", Reason.FLASHING, message, Taint.NO_SCHEDULE)
 
 
@@ -98,6 +114,14 @@ def half_written(case: Case) -> Verdict | None:
         return Verdict("Failed", Reason.FLASH_FAILED, message, Taint.NO_SCHEDULE)
     attempt = intent.attempt if intent.sha256 == target.sha256 else 1
     message = f"{case.name} was left half-written with {intent.version}: {target.version} is being written anew."
+    return write_anew(case, target, attempt, message)
+
+
+def write_anew(case: Case, target: Target, attempt: int, message: str) -> Verdict:
+    """The flash memory must be written before the card gets new power, with or without the operator's leave."""
+    if case.desired.power_may_go:
+        message = f"{message} That waits until the machine has its power back."
+        return Verdict("Flashing", Reason.FLASHING, message, Taint.NO_SCHEDULE)
     if case.image.release_date is None:
         return Verdict(
             "Flashing", Reason.FLASHING, f"{message} {case.image.message}".strip(), Taint.NO_SCHEDULE, fetch(case)
@@ -106,10 +130,46 @@ def half_written(case: Case) -> Verdict | None:
     return Verdict("Flashing", Reason.FLASHING, message, Taint.NO_SCHEDULE, free_hands(case, action))
 
 
+def power_cycled(case: Case) -> Verdict | None:
+    """The machine had to be power-cycled, and was: by the operator, which says so, or by a person, which shows."""
+    intent = case.waits_for_power
+    if intent is None or not case.desired.whole_machine:
+        return None
+    card_id = case.facts.unique_id
+    if case.live == intent.version:
+        message = f"{case.name} came back with {case.live}."
+        return Verdict("Validating", Reason.FLASHING, message, Taint.NO_SCHEDULE, Succeed(card_id))
+    if case.desired.power != "TurnedOn":
+        return None
+    message = f"{case.name} had no power and has it back."
+    return Verdict("Enumerating", Reason.FLASHING, message, Taint.NO_SCHEDULE, HadPower(card_id))
+
+
+def no_longer_wanted(case: Case) -> Verdict | None:
+    """The next power cycle would make live what nobody wants any more: it is written over before."""
+    intent, target = case.waits_for_power, case.desired.target
+    if intent is None or not case.desired.whole_machine or target is None or intent.sha256 == target.sha256:
+        return None
+    message = f"{case.name} was written with {intent.version}, and {target.version} is wanted now: it is written anew."
+    return write_anew(case, target, 1, message)
+
+
+def waits_for_power(case: Case) -> Verdict | None:
+    """What was written is whole, and becomes live with the power cycle of the whole machine."""
+    intent = case.waits_for_power
+    if intent is None or not case.desired.whole_machine:
+        return None
+    why = "" if case.desired.may_flash else case.desired.hold_reason
+    message = (
+        f"{case.name}: {intent.version} is written and verified, and waits for a power cycle of its machine. {why}"
+    )
+    return Verdict("PowerCycling", Reason.POWER_CYCLE_REQUIRED, message.strip(), Taint.NO_SCHEDULE)
+
+
 def written(case: Case) -> Verdict | None:
     """What lies in the flash memory is whole: make it live."""
-    intent = case.intent
-    if intent is None or intent.step not in {Step.WRITTEN, Step.POWERING_OFF}:
+    intent = case.waits_for_power
+    if intent is None:
         return None
     action = free_hands(case, PowerCycle(case.facts.unique_id))
     message = f"{case.name}: {intent.version} is written and verified; a power cycle makes it live."
@@ -163,8 +223,9 @@ def up_to_date(case: Case) -> Verdict | None:
         return None
     state = case.facts.licence.state
     if not state.allows_running:
+        # The card takes no new stream. Its pod goes: live streams end in their own time, new ones find another pod.
         message = f"{case.name}: {case.facts.licence_message}"
-        return Verdict("Pending", LICENCE_REASONS[state.value], message, Taint.NO_SCHEDULE)
+        return Verdict("Pending", LICENCE_REASONS[state.value], message, Taint.NO_EXECUTE)
     settled = case.facts.record.in_service == case.live and case.intent is None
     action = None if settled else TakeIntoService(case.facts.unique_id, case.live)
     message = f"{case.name} runs {case.live} and is licensed."
@@ -186,17 +247,20 @@ def licence_too_old(case: Case) -> Verdict | None:
     judgement = case.facts.target_licence
     if judgement is None or judgement.state not in TOO_NEW or judgement.licence is None:
         return None
-    licence = judgement.licence
-    message = (
-        f"{case.name} is not flashed: its licence covers bitstreams up to {licence.max_version}, released by "
-        f"{licence.max_release_date}. Ask the issuer for a newer licence."
-    )
-    return case.wait(Reason.LICENCE_VERSION_EXCEEDED, message)
+    licence, target = judgement.licence, case.desired.target
+    version = target.version if target else ""
+    if judgement.state is LicenceState.VERSION_EXCEEDED:
+        limit = f"covers bitstreams up to {licence.max_version}, and the pool wants {version}"
+    else:
+        released = f"{version} was released on {case.image.release_date}"
+        limit = f"covers bitstreams released up to {licence.max_release_date}, and {released}"
+    message = f"{case.name} is not flashed: its licence {limit}. Ask the issuer for a newer licence."
+    return case.wait(LICENCE_REASONS[judgement.state.value], message)
 
 
 def held(case: Case) -> Verdict | None:
     """The operator says when; until then a card that serves goes on."""
-    if case.desired.may_flash:
+    if case.desired.may_flash and not case.desired.power_may_go:
         return None
     why = case.desired.hold_reason or "the pool's rollout has not come to this node"
     message = f"{case.name} waits for its new bitstream: {why}"
@@ -211,7 +275,7 @@ def in_use(case: Case) -> Verdict | None:
     if not case.facts.claimed:
         return None
     streams = case.facts.card.streams_used if case.facts.card else 0
-    if streams:
+    if streams or streams is None:  # a card that does not tell is not taken from a pod
         message = f"{case.name} serves streams of a pod; it is flashed when they have ended and the pod is gone."
         return Verdict("WaitingForStreams", Reason.WAITING_FOR_STREAMS, message, Taint.NO_SCHEDULE)
     message = f"{case.name} is held by a pod without streams, which is sent away before the card is flashed."
@@ -256,6 +320,9 @@ def free_hands(case: Case, action: Action) -> Action | None:
 RULES: tuple[Callable[[Case], Verdict | None], ...] = (
     under_operation,
     half_written,
+    power_cycled,
+    no_longer_wanted,
+    waits_for_power,
     written,
     powered_on,
     off_the_bus,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from gharial_wire.licence import Judgement
+from gharial_api.rollout import PowerStep
+from gharial_wire.licence import Bitstream, Judgement
 
 from gharial_agent.cards.protocol import Card
 from gharial_agent.store import CardRecord
@@ -22,11 +23,21 @@ class Target:
 
 @dataclass(frozen=True)
 class Desired:
-    """The spec, as far as decisions need it. hold_reason says in the operator's words why flashing waits."""
+    """The spec, as far as decisions need it. hold_reason says in the operator's words why flashing waits.
+
+    whole_machine: cards get their power from the machine, and somebody else switches that; power: how far that is.
+    """
 
     target: Target | None
     may_flash: bool
     hold_reason: str = ""
+    whole_machine: bool = False
+    power: PowerStep | None = None
+
+    @property
+    def power_may_go(self) -> bool:
+        """Whether the machine may lose its power at any moment: nothing is written then."""
+        return self.whole_machine and self.power not in (None, "TurnedOn")
 
 
 @dataclass(frozen=True)
@@ -45,12 +56,16 @@ class Image:
 
 @dataclass(frozen=True)
 class Operation:
-    """What the agent's one pair of hands is doing. card_id is empty for Fetch; progress in percent."""
+    """What the agent's one pair of hands is doing. card_id is empty for Fetch; progress in percent.
+
+    heard: seconds since 1970 at which the flash tool last said something, or was started; 0 while none runs.
+    """
 
     kind: OperationKind
     card_id: str = ""
     progress: int = 0
     note: str = ""
+    heard: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,14 +84,23 @@ class CardFacts:
     licence_message: str = ""
     target_licence: Judgement | None = None
 
+    @property
+    def live(self) -> Bitstream | None:
+        """The bitstream that the card runs; None while it is off the bus or does not tell."""
+        return self.card.bitstream if self.card else None
+
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """The node's cards that belong to the pool, and what the agent is busy with."""
+    """The node's cards that belong to the pool, and what the agent is busy with.
+
+    unread: sentences on cards that are there and cannot be used because nobody knows which they are.
+    """
 
     cards: tuple[CardFacts, ...]
     image: Image
     operation: Operation | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +110,7 @@ class Limits:
     backoff_seconds: float = 5.0
     longest_backoff_seconds: float = 600.0
     boot_seconds: float = 120.0
+    silence_seconds: float = 60.0
 
     def pause_after(self, attempt: int) -> float:
         """The pause after a failed attempt; it doubles each time."""

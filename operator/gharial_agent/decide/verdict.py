@@ -40,6 +40,13 @@ class PowerCycle:
 
 
 @dataclass(frozen=True)
+class HadPower:
+    """Note that the machine was power-cycled: the card has so long to come back from now on."""
+
+    card_id: str
+
+
+@dataclass(frozen=True)
 class Succeed:
     """Note that the card came back with what was written."""
 
@@ -63,7 +70,7 @@ class TakeIntoService:
     version: str
 
 
-Action = Fetch | Flash | PowerCycle | Succeed | Fail | TakeIntoService
+Action = Fetch | Flash | PowerCycle | HadPower | Succeed | Fail | TakeIntoService
 #: Actions that take long and need the agent's one pair of hands.
 LONG_ACTIONS = (Fetch, Flash, PowerCycle)
 

@@ -1,9 +1,9 @@
 """Reading a ResourceClaim: which of this node's cards it was given. Pure."""
 
 from gharial_api import names
+from gharial_kube.client import JsonObject
 
 from gharial_agent.dra.slices import unique_id_of
-from gharial_agent.kube import JsonObject
 
 
 class ClaimError(RuntimeError):

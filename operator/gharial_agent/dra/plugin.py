@@ -13,21 +13,24 @@ from typing import Any
 
 import grpc
 from gharial_api import names
+from gharial_kube.client import JsonObject, KubeError
 
 from gharial_agent.claims import CardUnavailableError, ClaimBook
+from gharial_agent.dra import health
 from gharial_agent.dra.allocation import ClaimError, allocated_card
+from gharial_agent.dra.kubelet import dra_health_v1alpha1_pb2_grpc as health_grpc
 from gharial_agent.dra.kubelet import dra_v1_pb2 as dra
 from gharial_agent.dra.kubelet import dra_v1_pb2_grpc as dra_grpc
 from gharial_agent.dra.kubelet import plugin_registration_v1_pb2 as registration
 from gharial_agent.dra.kubelet import plugin_registration_v1_pb2_grpc as registration_grpc
 from gharial_agent.dra.slices import device_name
-from gharial_agent.kube import JsonObject, KubeError
 
 log = logging.getLogger(__name__)
 
-SUPPORTED_VERSIONS = ["v1.DRAPlugin"]
+SUPPORTED_VERSIONS = ["v1.DRAPlugin", health.SERVICE]
 STOP_SECONDS = 5.0
-WORKERS = 8
+# Calls at a time; a stream of health holds one as long as it lasts.
+WORKERS = 10
 
 #: Reads a ResourceClaim by namespace and name.
 ClaimReader = Callable[[str, str], JsonObject]
@@ -118,16 +121,23 @@ class RegistrationService(registration_grpc.RegistrationServicer):
 class KubeletPlugin:
     """Both sockets. `kubelet_root` is the same path inside the agent's container as on the node."""
 
-    def __init__(self, kubelet_root: Path, service: DraService) -> None:
+    def __init__(self, kubelet_root: Path, service: DraService, cards: health.HealthService) -> None:
         self._dra_socket = kubelet_root / "plugins" / names.DRA_DRIVER / "dra.sock"
         self._registration_socket = kubelet_root / "plugins_registry" / f"{names.DRA_DRIVER}-reg.sock"
         self._registration = RegistrationService(self._dra_socket)
+        self._health = cards
         self._dra_server = grpc.server(futures.ThreadPoolExecutor(WORKERS))
         self._registration_server = grpc.server(futures.ThreadPoolExecutor(1))
         add_dra: Any = dra_grpc.add_DRAPluginServicer_to_server
         add_dra(service, self._dra_server)
+        add_health: Any = health_grpc.add_DRAResourceHealthServicer_to_server
+        add_health(cards, self._dra_server)
         add_registration: Any = registration_grpc.add_RegistrationServicer_to_server
         add_registration(self._registration, self._registration_server)
+
+    def await_registration(self, seconds: float) -> None:
+        """Returns when the kubelet has registered the plugin, or when so much time has passed."""
+        self._registration.registered.wait(seconds)
 
     @property
     def registered(self) -> bool:
@@ -143,6 +153,7 @@ class KubeletPlugin:
         """Leaves the registry first, so that no new call comes, then lets running calls end."""
         self._registration_socket.unlink(missing_ok=True)
         self._registration_server.stop(STOP_SECONDS).wait()
+        self._health.stop()
         self._dra_server.stop(STOP_SECONDS).wait()
         self._dra_socket.unlink(missing_ok=True)
 

@@ -2,8 +2,9 @@
 
 import logging
 
+from gharial_kube.client import JsonObject, Kube, KubeError
+
 from gharial_agent.dra.slices import SLICES_PATH, slice_name, slice_object
-from gharial_agent.kube import JsonObject, Kube, KubeError
 from gharial_agent.mirror import Mirror
 
 log = logging.getLogger(__name__)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gharial_api import names
+from gharial_kube.client import JsonObject
 
 from gharial_agent.decide.facts import CardFacts
 from gharial_agent.decide.verdict import Taint, Verdict
-from gharial_agent.kube import JsonObject
 
 TAINT_KEY = f"{names.GROUP}/card"
 SLICES_PATH = "/apis/resource.k8s.io/v1/resourceslices"
@@ -42,8 +42,9 @@ def device(facts: CardFacts, verdict: Verdict, pool: str) -> JsonObject:
         "pciAddress": {"string": facts.record.pci_address},
         "licenceState": {"string": str(facts.licence.state)},
     }
+    if facts.live is not None:
+        attributes["bitstreamVersion"] = {"version": facts.live.version}
     if facts.card is not None:
-        attributes["bitstreamVersion"] = {"version": facts.card.bitstream.version}
         attributes["numaNode"] = {"int": facts.card.numa_node}
     if facts.licence.licence is not None:
         attributes["licenceMaxVersion"] = {"version": facts.licence.licence.max_version}
