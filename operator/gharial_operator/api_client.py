@@ -1,26 +1,28 @@
 """A small asynchronous client of the API server: requests, lists, and errors with their reason.
 
-Every call is one HTTP request on a shared session. Credentials come from kopf's login functions: a service account in a
-pod, a kubeconfig elsewhere.
+Every call is one HTTP request on a shared session, logged in as `login.py` finds.
 """
 
 import asyncio
-import dataclasses
 import json
-import os
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any
 
 import aiohttp
-import kopf
 from gharial_api.base import JsonObject
 
 from gharial_operator.kinds import Kind
+from gharial_operator.login import log_in
 
 #: A request that takes longer is given up and tried again by whoever asked.
 REQUEST_SECONDS = 30
 #: A list is read in pages of this many objects, to bound memory on both sides.
-PAGE = 500
+PAGE = 200
+#: By which the API server tells our requests from others.
+USER_AGENT = "gharial-operator"
+#: A watch is read in pieces of up to this many bytes.
+_PIECE = 1 << 16
 
 
 class ApiError(Exception):
@@ -38,33 +40,17 @@ class ApiError(Exception):
         return self.status in {400, 403, 405, 415, 422}
 
 
-def credentials(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
-    """How to reach the API server; inside a cluster by address, so that cluster DNS may be down."""
-    info = kopf.login_with_service_account(settings=settings)
-    if info is not None:
-        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-        if host:
-            address = f"[{host}]" if ":" in host else host
-            return dataclasses.replace(info, server=f"https://{address}:{port}")
-        return info
-    info = kopf.login_with_kubeconfig(settings=settings)
-    if info is None:
-        raise RuntimeError("no way to reach a cluster: run in a pod with a service account, or set KUBECONFIG")
-    return info
-
-
 class ApiClient:
     """Talks to one API server as one user."""
 
-    def __init__(self, settings: kopf.OperatorSettings) -> None:
-        self._settings = settings
-        self._info = credentials(settings)
+    def __init__(self) -> None:
+        self._login = log_in()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "ApiClient":
-        context = await asyncio.to_thread(self._info.as_ssl_context)
+        tls = await asyncio.to_thread(self._login.as_ssl_context)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=32),
+            connector=aiohttp.TCPConnector(ssl=tls, limit=64),
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
         )
         return self
@@ -85,21 +71,46 @@ class ApiClient:
         content_type: str = "application/json",
     ) -> JsonObject:
         """One request; raises ApiError for what the API server refuses and OSError or TimeoutError when it is away."""
-        if self._session is None:
-            raise RuntimeError("the client is used outside its `async with` block")
-        headers = {"Accept": "application/json", **self._info.as_http_headers()}
-        data = None
+        headers, data = {}, None
         if body is not None:
             data = json.dumps(body).encode()
             headers["Content-Type"] = content_type
-        url = self._info.server.rstrip("/") + path
-        async with self._session.request(method, url, data=data, headers=headers, params=params) as response:
+        async with self._send(method, path, data=data, headers=headers, params=params) as response:
             answer: JsonObject = await _json(response)
-            if response.status == 401:
-                self._info = credentials(self._settings)  # a service account's token is renewed on disk
-            if response.status >= 400:
-                raise ApiError(response.status, str(answer.get("reason", "")), str(answer.get("message", "")))
+            self._check(response.status, answer)
             return answer
+
+    async def lines(self, path: str, params: dict[str, str], silence: float) -> AsyncIterator[bytes]:
+        """The lines of an answer that is written bit by bit, until it ends.
+
+        Raises what `request` raises, and TimeoutError after so many seconds without a byte.
+        """
+        timeout = aiohttp.ClientTimeout(sock_connect=REQUEST_SECONDS, sock_read=silence)
+        async with self._send("GET", path, params=params, timeout=timeout) as response:
+            if response.status >= 400:
+                self._check(response.status, await _json(response))
+            rest = b""
+            async for piece in response.content.iter_chunked(_PIECE):
+                *whole, rest = (rest + piece).split(b"\n")
+                for line in whole:
+                    if line:
+                        yield line
+
+    def _send(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> "aiohttp.client._RequestContextManager":
+        if self._session is None:
+            raise RuntimeError("the client is used outside its `async with` block")
+        words = {"Accept": "application/json", "User-Agent": USER_AGENT, **self._login.as_http_headers()}
+        url = self._login.server.rstrip("/") + path
+        return self._session.request(method, url, headers=words | (headers or {}), **options)
+
+    def _check(self, status: int, answer: JsonObject) -> None:
+        """Raises ApiError when the API server said no."""
+        if status == 401:
+            self._login = log_in()  # a service account's token is renewed on disk
+        if status >= 400:
+            raise ApiError(status, str(answer.get("reason", "")), str(answer.get("message", "")))
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> JsonObject | None:
         """One object, or None where there is none."""
@@ -110,23 +121,41 @@ class ApiClient:
                 return None
             raise
 
-    async def list(self, kind: Kind, namespace: str | None = None, selector: str = "") -> list[JsonObject]:
-        """All objects of a kind, read page by page; none where the cluster has no such API."""
-        items: list[JsonObject] = []
+    async def list(
+        self, kind: Kind, namespace: str | None = None, selector: str = "", fields: str = ""
+    ) -> list[JsonObject]:
+        """All objects of a kind, none where the cluster has no such API.
+
+        selector: of labels; fields: of fields, such as `spec.nodeName=node-a`.
+        """
+        return [item async for page in self.pages(kind, namespace, selector, fields) for item in page]
+
+    async def pages(
+        self, kind: Kind, namespace: str | None = None, selector: str = "", fields: str = ""
+    ) -> AsyncIterator[Sequence[JsonObject]]:
+        """The same page by page, for collections of which only a sum is wanted."""
+        try:
+            async for answer in self.answers(kind, namespace, selector, fields):
+                yield answer.get("items") or []
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    async def answers(
+        self, kind: Kind, namespace: str | None = None, selector: str = "", fields: str = ""
+    ) -> AsyncIterator[JsonObject]:
+        """The same as the API server says it, with the list's metadata; ApiError 404 for an API that is missing."""
         params = {"limit": str(PAGE)}
         if selector:
             params["labelSelector"] = selector
+        if fields:
+            params["fieldSelector"] = fields
         while True:
-            try:
-                answer = await self.request("GET", kind.path("", namespace), params=params)
-            except ApiError as error:
-                if error.status == 404:
-                    return []
-                raise
-            items += answer.get("items", [])
+            answer = await self.request("GET", kind.path("", namespace), params=params)
+            yield answer
             token = answer.get("metadata", {}).get("continue")
             if not token:
-                return items
+                return
             params["continue"] = token
 
 

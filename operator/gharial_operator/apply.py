@@ -17,6 +17,7 @@ from gharial_api.base import JsonObject
 from gharial_operator.api_client import ApiClient, ApiError
 from gharial_operator.kinds import EVENT, NODE, POD, Kind
 from gharial_operator.metrics import WRITES
+from gharial_operator.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +53,15 @@ class Writer:
     Args:
         client: the API server.
         after_write: called after each write.
+        store: learns what came of each write.
     """
 
-    def __init__(self, client: ApiClient, after_write: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, client: ApiClient, after_write: Callable[[], None] | None = None, store: Store | None = None
+    ) -> None:
         self._client = client
         self._after_write = after_write or fuse_from_environment()
+        self._store = store
 
     async def apply(self, kind: Kind, wanted: JsonObject, live: JsonObject | None) -> bool:
         """Brings one object to the wanted state; says whether a write was needed."""
@@ -89,7 +94,9 @@ class Writer:
         if meta.get("deletionTimestamp"):
             return
         body = {"preconditions": {"uid": meta["uid"]}, "propagationPolicy": "Background"}
-        await self._write("DELETE", kind.path(meta["name"], meta.get("namespace")), body, harmless=_GONE)
+        answer = await self._write("DELETE", kind.path(meta["name"], meta.get("namespace")), body, harmless=_GONE)
+        if self._store is not None and answer.get("kind") == "Status":
+            self._store.forget(kind, meta["name"], meta.get("namespace"), meta["uid"])
         log.info("deleted %s %s", kind.kind, meta["name"])
 
     async def tell(self, event: JsonObject) -> None:
@@ -128,18 +135,22 @@ class Writer:
         *,
         harmless: frozenset[int] = frozenset(),
         content_type: str = _APPLY,
-    ) -> None:
+    ) -> JsonObject:
+        """One write; returns the answer, which is empty for a harmless refusal."""
         patch = method == "PATCH"
         params = (_APPLY_PARAMS if content_type == _APPLY else _MERGE_PARAMS) if patch else None
         content = content_type if patch else "application/json"
         try:
-            await self._client.request(method, path, body=body, params=params, content_type=content)
+            answer = await self._client.request(method, path, body=body, params=params, content_type=content)
         except ApiError as error:
             if error.status not in harmless:
                 raise
-            return
+            return {}
         WRITES.labels(method).inc()
         self._after_write()
+        if self._store is not None and method != "DELETE":
+            self._store.note(answer)
+        return answer
 
 
 def _stamp(wanted: JsonObject) -> JsonObject:

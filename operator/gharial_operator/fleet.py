@@ -1,20 +1,19 @@
 """The fleet at one look, read only: pools and models with their counts, as their statuses tell them."""
 
-import asyncio
 from collections.abc import Iterable
 
 from gharial_api import AsrCardPool, AsrModel
 from gharial_api.base import JsonObject
 from gharial_api.conditions import Condition
 
-from gharial_operator import kinds
-from gharial_operator.api_client import ApiClient
+from gharial_operator.snapshot import views
+from gharial_operator.snapshot.reads import Reads
 
 
-async def read_fleet(client: ApiClient) -> JsonObject:
+async def read_fleet(reads: Reads) -> JsonObject:
     """Reads every pool and model. Raises ApiError, OSError or TimeoutError when the API server does not answer."""
-    pools, models = await asyncio.gather(client.list(kinds.POOL), client.list(kinds.MODEL))
-    return fleet(map(AsrCardPool.model_validate, pools), map(AsrModel.model_validate, models))
+    pools, models = await reads.list(views.POOLS), await reads.list(views.MODELS)
+    return fleet((seen.value for seen in pools), (seen.value for seen in models))
 
 
 def fleet(pools: Iterable[AsrCardPool], models: Iterable[AsrModel]) -> JsonObject:

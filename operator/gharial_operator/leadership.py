@@ -53,8 +53,12 @@ class Leadership:
         on_start: Callable[[], Awaitable[None]],
         on_lost: Callable[[], None],
         before_release: Callable[[], Awaitable[None]],
+        on_standby: Callable[[], None],
     ) -> None:
-        """Campaigns and renews until cancelled; calls back on winning, on losing, and before giving the lease back."""
+        """Campaigns and renews until cancelled.
+
+        Calls back on winning, on losing, before giving the lease back, and whenever another replica was seen to lead.
+        """
         try:
             while True:
                 won = await self._round()
@@ -68,6 +72,8 @@ class Leadership:
                     LEADER.set(0)
                     log.warning("%s lost the lease: it stops writing", self._identity)
                     on_lost()
+                elif won is False:
+                    on_standby()
                 await asyncio.sleep(self._seconds / 4)
         finally:
             await before_release()

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable
 
-import kopf
 from gharial_api import names
 
 from gharial_operator.api_client import ApiClient
@@ -14,14 +13,13 @@ from gharial_operator.apply import Writer
 from gharial_operator.config import OperatorConfig
 from gharial_operator.context import Context
 from gharial_operator.fleet import read_fleet
-from gharial_operator.handlers import register
-from gharial_operator.handlers.children import narrow
 from gharial_operator.http_server import Health, serving_http
 from gharial_operator.leadership import Leadership
 from gharial_operator.metrics import RECONCILE_SECONDS, RECONCILES
 from gharial_operator.reconcile.model import reconcile_model
 from gharial_operator.reconcile.pool import reconcile_pool
-from gharial_operator.watch import Waker, Watches
+from gharial_operator.snapshot.reads import ApiReads, Reads
+from gharial_operator.watch import Watches
 from gharial_operator.work_queue import Key, WorkQueue
 
 log = logging.getLogger(__name__)
@@ -40,48 +38,65 @@ async def run_operator(config: OperatorConfig) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    settings = watch_settings()
     queue = WorkQueue()
-    registry = kopf.OperatorRegistry()
-    register(registry)
-    watches = Watches(Waker(loop, queue), registry, settings, ended.set)
-    try:
-        async with (
-            ApiClient(settings) as client,
-            serving_http(config.http_port, Health(ready=lambda: watches.ready), lambda: read_fleet(client)),
-        ):
-            context = Context(config, client, Writer(client), queue)
-            watches.start()
-            campaign = asyncio.create_task(_campaign(context, ended.set))
+    async with ApiClient() as client:
+        watches = Watches(client, queue)
+        standing = asyncio.Event()
+
+        def reads() -> Reads:
+            return watches.store if watches.complete else ApiReads(client)
+
+        health = Health(ready=standing.is_set)
+        async with serving_http(config.http_port, health, lambda: read_fleet(reads())):
+            context = Context.of(config, client, Writer(client, store=watches.store), queue, watches.store)
+            campaign = asyncio.create_task(_campaign(context, watches, ended.set, standing.set))
+            campaign.add_done_callback(lambda _: ended.set())
             await ended.wait()
             campaign.cancel()
             await asyncio.gather(campaign, return_exceptions=True)
-    finally:
-        await watches.stop()
     return 0 if told.is_set() else 1
 
 
-async def _campaign(context: Context, on_lost: Callable[[], None]) -> None:
-    """Stands for election; the workers start when it is won and end before the lease is given back."""
-    workers: list[asyncio.Task[None]] = []
+async def _campaign(
+    context: Context, watches: Watches, on_lost: Callable[[], None], on_standing: Callable[[], None]
+) -> None:
+    """Stands for election; watches and workers start when it is won and end before the lease is given back.
+
+    A standby holds and watches nothing: the fleet in memory, and every change sent twice, would buy it the seconds that
+    a list of the fleet takes.
+    """
+    tasks: list[asyncio.Task[None]] = []
+
+    async def work() -> None:
+        await watches.wait()
+        on_standing()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(context.config.workers):
+                group.create_task(context.queue.work(lambda key: _reconcile(context, key)))
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("stopped working", exc_info=task.exception())
+            on_lost()
 
     async def start() -> None:
-        for _ in range(context.config.workers):
-            workers.append(asyncio.create_task(context.queue.work(lambda key: _reconcile(context, key))))
-
-    async def end() -> None:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        for task in (asyncio.create_task(watches.run()), asyncio.create_task(work())):
+            task.add_done_callback(ended)
+            tasks.append(task)
 
     def lose() -> None:
-        for worker in workers:
-            worker.cancel()
+        for task in tasks:
+            task.cancel()
+        context.power.stop()
         on_lost()
+
+    async def end() -> None:
+        lose()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     config = context.config
     leadership = Leadership(context.client, config.namespace, config.identity, config.lease_seconds)
-    await leadership.run(start, lose, end)
+    await leadership.run(start, lose, end, on_standing)
 
 
 async def _reconcile(context: Context, key: Key) -> float | None:
@@ -95,13 +110,3 @@ async def _reconcile(context: Context, key: Key) -> float | None:
     finally:
         RECONCILES.labels(key.kind, result).inc()
         RECONCILE_SECONDS.labels(key.kind).observe(time.monotonic() - began)
-
-
-def watch_settings() -> kopf.OperatorSettings:
-    """kopf only watches: it posts no events, elects nobody and keeps nothing on the objects."""
-    settings = kopf.OperatorSettings()
-    settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.watching.chunk_size = 500
-    narrow(settings)
-    return settings

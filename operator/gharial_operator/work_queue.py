@@ -2,8 +2,12 @@
 
 import asyncio
 import logging
+import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+from gharial_api import names
 
 from gharial_operator.metrics import QUEUE_LENGTH
 
@@ -11,6 +15,10 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 60.0
+LONGEST_REST_SECONDS = 1.0
+
+#: Who goes first: a pool decides for all its cards, and must not wait for a thousand models.
+_TURNS = {names.POOL_KIND: 0}
 
 
 @dataclass(frozen=True)
@@ -30,38 +38,50 @@ class WorkQueue:
     """Any event only wakes an object; what is to be done is found out by looking.
 
     An object woken while it is being reconciled is reconciled once more afterwards. It all happens on one event loop.
+
+    Args:
+        clock: monotonic seconds.
     """
 
-    def __init__(self) -> None:
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._resting: dict[Key, float] = {}
+        self._ready: asyncio.PriorityQueue[tuple[int, int, Key]] = asyncio.PriorityQueue()
+        self._turn = 0
         self._waiting: set[Key] = set()
         self._running: set[Key] = set()
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._alarms: dict[Key, asyncio.TimerHandle] = {}
-        self._known: set[Key] = set()
+        self._known: defaultdict[str, set[Key]] = defaultdict(set)
 
     def wake(self, key: Key) -> None:
         """Puts an object into the queue, unless it already is there."""
-        self._known.add(key)
+        self._known[key.kind].add(key)
+        if key in self._running:
+            self._again.add(key)
+            return
+        rest = self._resting.get(key, 0.0) - self._clock()
+        if rest > 0:
+            self.wake_after(key, rest)
+            return
         alarm = self._alarms.pop(key, None)
         if alarm is not None:
             alarm.cancel()
-        if key in self._running:
-            self._again.add(key)
-        elif key not in self._waiting:
+        if key not in self._waiting:
             self._waiting.add(key)
-            self._ready.put_nowait(key)
+            self._turn += 1
+            self._ready.put_nowait((_TURNS.get(key.kind, 1), self._turn, key))
             QUEUE_LENGTH.set(len(self._waiting))
 
     def wake_kind(self, kind: str) -> None:
         """Wakes every object of a kind that was woken before and has not been forgotten."""
-        for key in [key for key in self._known if key.kind == kind]:
+        for key in list(self._known[kind]):
             self.wake(key)
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
-        self._known.discard(key)
+        self._known[key.kind].discard(key)
 
     def wake_after(self, key: Key, seconds: float) -> None:
         """Wakes an object later, or sooner when something else wakes it."""
@@ -72,13 +92,21 @@ class WorkQueue:
             alarm.cancel()
         self._alarms[key] = asyncio.get_running_loop().call_later(seconds, self.wake, key)
 
+    def _rest(self, key: Key, took: float) -> None:
+        """What took long is not done again at once: in a storm of events at most half of the time goes into it."""
+        if key in self._known[key.kind]:
+            self._resting[key] = self._clock() + min(took, LONGEST_REST_SECONDS)
+        else:
+            self._resting.pop(key, None)
+
     async def work(self, reconcile: Reconciler) -> None:
         """One worker: takes objects from the queue until cancelled."""
         while True:
-            key = await self._ready.get()
+            _, _, key = await self._ready.get()
             self._waiting.discard(key)
             self._running.add(key)
             QUEUE_LENGTH.set(len(self._waiting))
+            began = self._clock()
             try:
                 delay = await reconcile(key)
                 self._failures.pop(key, None)
@@ -88,6 +116,7 @@ class WorkQueue:
                 log.warning("%s %s: %s; again in %.1f s", key.kind, key.name, error, delay)
             finally:
                 self._running.discard(key)
+                self._rest(key, self._clock() - began)
             if key in self._again:
                 self._again.discard(key)
                 self.wake(key)

@@ -1,37 +1,24 @@
-"""Events of the objects that a model is made of: a child that changes or goes wakes its model."""
+"""Changes of the objects that a model is made of: a child that changes or goes wakes its model."""
 
+from collections.abc import Iterable
 from typing import Any
 
-import kopf
 from gharial_api import names
 
+from gharial_operator.handlers.wakes import either
 from gharial_operator.kinds import MODEL_CHILDREN, POD
-from gharial_operator.watch import Waker
+from gharial_operator.seen import Seen
+from gharial_operator.snapshot.pods import Pod
 from gharial_operator.work_queue import Key
 
 WATCHED = (*MODEL_CHILDREN, POD)
 
 
-def register(registry: kopf.OperatorRegistry) -> None:
-    """Watches children and pods."""
-    for kind in WATCHED:
-        version = kind.api_version.rpartition("/")[2]
-        kopf.on.event(kind.group, version, kind.plural, registry=registry)(child_changed)
-
-
-def narrow(settings: kopf.OperatorSettings) -> None:
-    """Lets the API server send only objects that carry our label."""
-    for kind in WATCHED:
-        version = kind.api_version.rpartition("/")[2]
-        settings.watching.label_selectors[kind.group, version, kind.plural] = names.MODEL_LABEL
-
-
-async def child_changed(body: kopf.Body, type: str | None, memo: Waker, **_: Any) -> None:
+def child_changed(before: Seen[Any] | None, after: Seen[Any] | None) -> Iterable[Key | str]:
     """Wakes the model whose label the object carries; a pod that has gone may be what its pool waits for."""
-    meta = body["metadata"]
-    model = meta.get("labels", {}).get(names.MODEL_LABEL)
+    seen = either(before, after)
+    model, pool = seen.labels.get(names.MODEL_LABEL), seen.labels.get(names.POOL_LABEL)
     if model is not None:
-        memo.wake(Key(names.MODEL_KIND, model, meta.get("namespace")))
-    pool = meta.get("labels", {}).get(names.POOL_LABEL)
-    if pool is not None and type == "DELETED" and body.get("kind") == POD.kind:
-        memo.wake(Key(names.POOL_KIND, pool))
+        yield Key(names.MODEL_KIND, model, seen.namespace)
+    if after is None and pool is not None and isinstance(seen.value, Pod):
+        yield Key(names.POOL_KIND, pool)

@@ -1,43 +1,46 @@
 """How many cards a model could run on, and why the others do not count."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
-from gharial_api import AsrCardPool
+from gharial_api import AsrCardNode, AsrCardPool
 from gharial_api.node import Card
+from gharial_api.words import names
 
-from gharial_operator.facts import ModelFacts
+from gharial_operator.facts import Offer
 from gharial_operator.policies.cards import PlacedCard, broken, fit_versions, licensed, placed, usable
-from gharial_operator.policies.machines import MANAGED_DRIVERS, machine_cards
-from gharial_operator.policies.words import names
+from gharial_operator.policies.machines import MANAGED_DRIVERS
 
 
-@dataclass(frozen=True)
-class Supply:
-    """Cards of a pool, from the point of view of one model."""
+def offer(pool: AsrCardPool, card_nodes: Sequence[AsrCardNode]) -> Offer:
+    """What the pool has for its models.
 
-    usable: int = 0
-    total: int = 0
-    #: Cards that other models on the pool want.
-    taken: int = 0
-    #: Why some do not count; empty when all do.
-    why: str = ""
-
-
-def supply(facts: ModelFacts) -> Supply:
-    """What the model's pool has to offer."""
-    pool = facts.pool
-    if pool is None:
-        return Supply()
-    taken = sum(model.spec.replicas for model in facts.neighbours if model.metadata.deletion_timestamp is None)
+    Args:
+        pool: the pool; its status counts, where its cards are GPUs or cores.
+        card_nodes: those that are its own.
+    """
     if pool.spec.driver not in MANAGED_DRIVERS:
-        total = machine_cards(pool, facts.cluster_nodes)
-        return Supply(total, total, taken, "" if total else _pool_says(pool))
-    cards = list(placed(facts.card_nodes))
-    fit = fit_versions(pool, facts.card_nodes)
-    good = [card for card in cards if usable(card.card) and not _behind(fit, card.card)]
-    bad = [f"{card.label} {_trouble(fit, card)}" for card in cards if card not in good]
-    why = f"Not usable: {names(bad)}." if bad else ("" if cards else _pool_says(pool))
-    return Supply(len(good), len(cards), taken, why)
+        # The pool has looked at its nodes, and at what other pods hold there.
+        found = pool.status.cards
+        return Offer(found.ready, found.total, _pool_says(pool, always=found.ready < found.total))
+    fit = fit_versions(pool, card_nodes)
+    good, bad = 0, []
+    for card in placed(card_nodes):
+        if usable(card.card) and not _behind(fit, card.card):
+            good += 1
+        else:
+            bad.append(card)
+    total = good + len(bad)
+    why = f"Not usable: {names(f'{card.label} {_trouble(fit, card)}' for card in bad)}." if bad else ""
+    return Offer(good, total, why or ("" if total else _pool_says(pool)), fit)
+
+
+def as_models_see_it(found: Offer, demand: int) -> Offer:
+    """The offer without what no model of the pool can notice: while there are cards for all, not how many.
+
+    demand: replicas of all the pool's models.
+    """
+    return replace(found, usable=demand, total=demand, why="") if found.usable >= demand else found
 
 
 def _behind(fit: tuple[str, ...], card: Card) -> bool:
@@ -56,7 +59,7 @@ def _trouble(fit: tuple[str, ...], placed_card: PlacedCard) -> str:
     return f"({card.phase})"
 
 
-def _pool_says(pool: AsrCardPool) -> str:
-    """The pool's own explanation."""
-    said = next((c.message for c in pool.status.conditions if c.type == "Ready" and c.status != "True"), "")
+def _pool_says(pool: AsrCardPool, always: bool = False) -> str:
+    """The pool's own explanation; by default only of a pool that is not ready."""
+    said = next((c.message for c in pool.status.conditions if c.type == "Ready" and (always or c.status != "True")), "")
     return f"The pool says: {said}" if said else ""

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gharial_api import AsrCardNode, AsrCardPool
-from gharial_api.node import BUSY_PHASES, Card
-
-#: Phases of a card that needs somebody to look at it.
-BROKEN_PHASES = frozenset({"Failed", "Quarantined"})
+from gharial_api.node import BUSY_PHASES, LICENCE_REASONS, Card
 
 
 class Stage(Enum):
@@ -45,12 +42,12 @@ def placed(nodes: Iterable[AsrCardNode]) -> Iterator[PlacedCard]:
 
 def licensed(card: Card) -> bool:
     """Whether the card may run what it holds."""
-    return card.licence is None or card.licence.state in {"Valid", "NotNeeded"}
+    return card.licence is None or card.licence.state not in LICENCE_REASONS
 
 
 def broken(card: Card) -> bool:
     """Whether somebody has to look at the card."""
-    return card.health == "Unhealthy" or card.phase in BROKEN_PHASES
+    return card.health == "Unhealthy" or card.phase == "Failed"
 
 
 def usable(card: Card) -> bool:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from gharial_api import AsrCardNode, AsrCardPool
 from gharial_api.conditions import Reason
 from gharial_api.node import LICENCE_REASONS
+from gharial_api.words import count, names
 
 from gharial_operator.policies.cards import PlacedCard, licensed, placed
 from gharial_operator.policies.verdict import Verdict, no, yes
-from gharial_operator.policies.words import count, names
 
 #: What is wrong in each state, and the remedy.
 _TROUBLES = {

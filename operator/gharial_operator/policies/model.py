@@ -7,6 +7,7 @@ from gharial_api.base import JsonObject
 from gharial_api.capacity import streams_per_card
 from gharial_api.conditions import ConditionType
 from gharial_api.model import ModelStatus
+from gharial_api.words import selector
 
 from gharial_operator.config import OperatorConfig
 from gharial_operator.facts import ModelFacts
@@ -21,14 +22,10 @@ from gharial_operator.kinds import (
     TRAFFIC_POLICY,
     Kind,
 )
-from gharial_operator.policies.card_supply import supply
-from gharial_operator.policies.cards import fit_versions
-from gharial_operator.policies.machines import MANAGED_DRIVERS
 from gharial_operator.policies.model_verdicts import ModelView, capacity_available, progressing, ready, route_accepted
 from gharial_operator.policies.verdict import conditions
-from gharial_operator.policies.words import selector
 from gharial_operator.quantity import whole_cores
-from gharial_operator.specs.claim_template import build_claim_template
+from gharial_operator.specs.claim_template import build_claim_template, takes_claim
 from gharial_operator.specs.common import pod_selector
 from gharial_operator.specs.deployment import build_deployment
 from gharial_operator.specs.disruption_budget import build_disruption_budget
@@ -53,7 +50,7 @@ class ModelDecision:
 
 def decide_model(facts: ModelFacts, config: OperatorConfig) -> ModelDecision:
     """From what is to what shall be."""
-    view = ModelView(facts, supply(facts), _capacity(facts), _url(facts))
+    view = ModelView(facts, _capacity(facts), _url(facts))
     status = _status(view)
     if facts.model.metadata.deletion_timestamp is not None:
         remove = _take_down(facts)
@@ -85,8 +82,8 @@ def _children(facts: ModelFacts, capacity: int, config: OperatorConfig) -> tuple
     if pool is None:
         return ()
     children = [(SERVICE_ACCOUNT, build_service_account(model))]
-    if pool.spec.driver in MANAGED_DRIVERS:
-        children.append((CLAIM_TEMPLATE, build_claim_template(model, pool, fit_versions(pool, facts.card_nodes))))
+    if takes_claim(pool):
+        children.append((CLAIM_TEMPLATE, build_claim_template(model, pool, facts.offer.fit)))
     children += [
         (SERVICE, build_service(model)),
         (DEPLOYMENT, build_deployment(model, pool, capacity, config)),

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from gharial_api.conditions import Reason
+from gharial_api.words import count, names
 
 from gharial_operator.facts import ModelFacts, PodFacts
 from gharial_operator.kinds import HTTP_ROUTE
-from gharial_operator.policies.card_supply import Supply
 from gharial_operator.policies.last_words import LONGEST, last_words
 from gharial_operator.policies.verdict import Verdict, first, no, yes
-from gharial_operator.policies.words import count, names
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,6 @@ class ModelView:
     """Facts of a model with what was worked out from them."""
 
     facts: ModelFacts
-    supply: Supply
     capacity: int | None
     url: str
 
@@ -139,16 +137,16 @@ def capacity_available(view: ModelView) -> Verdict:
     if view.facts.pool is None:
         return _no_pool(view) or no(Reason.POOL_NOT_FOUND, "")
     placed = sum(pod.scheduled for pod in view.live_pods)
-    supply = view.supply
-    if placed >= view.replicas or supply.usable >= view.replicas + supply.taken:
-        free = max(0, supply.usable - supply.taken - view.replicas)
-        return yes(Reason.CARDS_AVAILABLE, f"Cards for {count(view.replicas, 'pod')}; {free} more free in the pool.")
-    taken = f", of which other models want {supply.taken}" if supply.taken else ""
-    why = f" {supply.why}" if supply.why else " Add cards, or lower spec.replicas."
+    offer, taken = view.facts.offer, view.facts.taken
+    if placed >= view.replicas or offer.usable >= view.replicas + taken:
+        # How many are left over is the pool's to say: a thousand models would say it anew for each card that changes.
+        return yes(Reason.CARDS_AVAILABLE, f"The pool has cards for {count(view.replicas, 'pod')}.")
+    others = f", of which other models want {taken}" if taken else ""
+    why = f" {offer.why}" if offer.why else " Add cards, or lower spec.replicas."
     return no(
         Reason.INSUFFICIENT_CARDS,
-        f"{count(view.replicas, 'pod')} wanted, but pool {view.facts.pool.metadata.name} has {supply.usable} usable of "
-        f"{count(supply.total, 'card')}{taken}.{why}",
+        f"{count(view.replicas, 'pod')} wanted, but pool {view.facts.pool.metadata.name} has {offer.usable} usable of "
+        f"{count(offer.total, 'card')}{others}.{why}",
     )
 
 

@@ -4,17 +4,18 @@ from dataclasses import dataclass
 
 from gharial_api import AsrCardNode
 from gharial_api.conditions import Condition, Reason
+from gharial_api.words import count, names, selector
 
 from gharial_operator.facts import PoolFacts
 from gharial_operator.policies.cards import PlacedCard, broken, usable
 from gharial_operator.policies.claims import Claims
 from gharial_operator.policies.licences import licences
-from gharial_operator.policies.machines import MANAGED_DRIVERS, machine_cards
+from gharial_operator.policies.machine_verdicts import machines_ready
+from gharial_operator.policies.machines import MANAGED_DRIVERS, Room
 from gharial_operator.policies.rollout import NodeView, Plan
 from gharial_operator.policies.rollout.holds import STANDSTILLS
-from gharial_operator.policies.rollout.standing import MOVING
+from gharial_operator.policies.rollout.standing import MOVING, switching
 from gharial_operator.policies.verdict import Verdict, first, no, yes
-from gharial_operator.policies.words import count, names, selector
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,18 @@ class PoolView:
     cards: tuple[PlacedCard, ...]
     plan: Plan
     deleting: bool
+    #: What the nodes have for pods, where cards are GPUs or cores.
+    rooms: tuple[Room, ...] = ()
 
     @property
     def managed(self) -> bool:
         """Whether our agents manage the cards."""
         return self.facts.pool.spec.driver in MANAGED_DRIVERS
+
+    @property
+    def free(self) -> int:
+        """Pods that the nodes have room for, those of the pool's own models included."""
+        return sum(room.free for room in self.rooms)
 
 
 def ready(view: PoolView) -> Verdict:
@@ -93,16 +101,8 @@ def _machines(view: PoolView) -> Verdict | None:
     """Pools of cores or GPUs are ready when a pod fits anywhere."""
     if view.managed:
         return None
-    pool = view.facts.pool
-    total = machine_cards(pool, view.claims.owned)
-    where = count(len(view.claims.owned), "node")
-    if total:
-        return yes(Reason.CARDS_READY, f"{count(total, 'pod')} fit on {where} with driver {pool.spec.driver}.")
-    what = "no NVIDIA GPU" if pool.spec.driver == "cuda" else f"fewer than {pool.spec.pod_resources.cpu} cores"
-    return no(
-        Reason.NO_CARDS_FOUND,
-        f"No pod fits: {where} with {what} each. Add nodes, or lower spec.podResources.",
-    )
+    silent = [v.name for v in view.views if not v.reported] if view.plan.nodes else []
+    return machines_ready(view.facts, view.claims.owned, view.rooms, silent)
 
 
 def _unreported(view: PoolView) -> Verdict | None:
@@ -183,10 +183,15 @@ def progressing(view: PoolView) -> Verdict:
     ordered = sorted(ahead, key=lambda plan: (plan.state not in MOVING, plan.node))
     chosen = ordered[0]
     other = next((plan.message for plan in ordered if plan.message != chosen.message), "")
-    verdict = yes if chosen.state in MOVING or chosen.reason not in _STUCK else no
+    stands = chosen.reason in _POWER_STOPS or (chosen.state not in MOVING and chosen.reason in _STUCK)
+    verdict = no if stands else yes
     return verdict(chosen.reason, f"{head}{chosen.message}{f' Also: {other}' if other else ''}")
 
 
+#: What is wrong with machines' power controllers.
+_POWER_TROUBLES = frozenset({Reason.POWER_CONTROLLER_UNKNOWN, Reason.POWER_CONTROLLER_FAILED})
+#: What ends only when somebody sees to a machine's power, even on the way.
+_POWER_STOPS = _POWER_TROUBLES | {Reason.POWER_CYCLE_REQUIRED}
 #: Waits that only a person can end.
 _STUCK = frozenset(
     {
@@ -205,11 +210,15 @@ _STUCK = frozenset(
 )
 
 
+#: What an agent tells that is wrong with its node beyond broken cards.
+_TROUBLES = STANDSTILLS | {Reason.NVML_UNAVAILABLE, Reason.FLASH_TOOL_SILENT}
+
+
 def degraded(view: PoolView) -> Verdict:
     """Verdict for Degraded: something is broken while the rest goes on."""
     bad = [card for card in view.cards if broken(card.card)]
     if bad:
-        said = next((c.card.health_message for c in bad if c.card.health_message), None) or next(
+        said = next((c.card.health_message for c in bad if c.card.health == "Unhealthy"), None) or next(
             (c.card.last_flash.message for c in bad if c.card.last_flash and c.card.last_flash.message), ""
         )
         flash = any(c.card.last_flash and c.card.last_flash.result == "Failed" for c in bad)
@@ -220,9 +229,12 @@ def degraded(view: PoolView) -> Verdict:
         )
     for node_view in view.views:
         trouble = _own_trouble(node_view)
-        if trouble is not None and trouble.reason in STANDSTILLS:
+        if trouble is not None and trouble.reason in _TROUBLES:
             return yes(Reason.named(trouble.reason) or Reason.WAITING_FOR_CARDS, f"{node_view.name}: {trouble.message}")
-    away = [v.name for v in view.views if not v.node.ready]
+    unpowered = [plan for plan in view.plan.nodes.values() if plan.reason in _POWER_TROUBLES]
+    if unpowered:
+        return yes(unpowered[0].reason, f"{names(plan.node for plan in unpowered)}: {unpowered[0].message}")
+    away = [v.name for v in view.views if not v.node.ready and not switching(v.record)]
     if away:
         return yes(Reason.NODE_NOT_READY, f"Kubernetes says that {names(away)} is not ready.")
     if view.claims.refused:

@@ -89,7 +89,9 @@ class Redfish:
             f"{self._address.host}{_ROOT}",
             auth=sushy.auth.BasicAuth(self._address.username, self._address.password),
             verify=self._address.certificates,
-            server_side_retries=0,  # the operator asks again by itself, and says meanwhile why it waits
+            # One attempt: the operator asks again by itself, and says meanwhile why it waits. With 0, sushy would try
+            # three times to be heard by a controller that says nothing, for a minute.
+            server_side_retries=1,
             read_timeout=_ANSWER_SECONDS,
             connect_timeout=_CONNECT_SECONDS,
         )

@@ -24,8 +24,8 @@ def forget_status(kind: Kind, name: str, namespace: str | None) -> None:
 
 async def publish_status(
     context: Context, kind: Kind, owner: AsrCardPool | AsrModel, status: PoolStatus | ModelStatus
-) -> bool:
-    """Writes events and status; says whether there was anything to write.
+) -> None:
+    """Writes events and status, when they are not what they were.
 
     Events come first: a death between the two tells a transition again under the same name, which is refused, rather
     than never.
@@ -35,9 +35,8 @@ async def publish_status(
         labels = (kind.kind, meta.namespace or "", meta.name, condition.type)
         CONDITION.labels(*labels).set(1 if condition.status == "True" else 0)
     if status == owner.status:
-        return False
+        return
     for transition in transitions(owner.status.conditions, status.conditions):
         event = build_event(kind, meta, of_transition(transition), datetime.now(UTC), CLUSTER_EVENTS_NAMESPACE)
         await context.writer.tell(event)
     await context.writer.apply_status(kind, meta.name, meta.namespace, status.to_json())
-    return True

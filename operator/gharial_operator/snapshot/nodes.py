@@ -2,7 +2,7 @@
 
 from gharial_api import names
 from gharial_api.base import JsonObject
-from gharial_api.rollout import CORDON_ANNOTATION
+from gharial_api.rollout import CONTROLLER_ANNOTATION, CORDON_ANNOTATION
 
 from gharial_operator.facts import NodeFacts
 from gharial_operator.quantity import parse_quantity
@@ -25,5 +25,19 @@ def node_facts(node: JsonObject) -> NodeFacts:
         ),
         resource_version=meta.get("resourceVersion", ""),
         cpu_cores=float(parse_quantity(allocatable.get("cpu", "0"))),
-        gpus=int(parse_quantity(allocatable.get("nvidia.com/gpu", "0"))),
+        boot_id=status.get("nodeInfo", {}).get("bootID", ""),
+        controller=meta.get("annotations", {}).get(CONTROLLER_ANNOTATION, "").strip(),
+        memory_bytes=int(parse_quantity(allocatable.get("memory", "0"))),
+        gpus=_of_nvidia(allocatable),
+        gpu_capacity=_of_nvidia(status.get("capacity", {})),
+        taints=tuple(sorted({taint["key"] for taint in node.get("spec", {}).get("taints", []) if _hard(taint)})),
     )
+
+
+def _of_nvidia(resources: JsonObject) -> dict[str, int]:
+    return {name: int(parse_quantity(n)) for name, n in resources.items() if name.startswith("nvidia.com/")}
+
+
+def _hard(taint: JsonObject) -> bool:
+    """Whether pods without a toleration stay away, for another reason than that the node is cordoned or lost."""
+    return taint.get("effect") in {"NoSchedule", "NoExecute"} and not taint["key"].startswith("node.kubernetes.io/")

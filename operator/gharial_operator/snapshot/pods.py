@@ -1,8 +1,36 @@
 """Server pods as facts."""
 
+from dataclasses import dataclass
+
+from gharial_api import names
 from gharial_api.base import JsonObject
 
 from gharial_operator.facts import PodFacts
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod, as its model and its pool look at it. grace: seconds that one which is going was given."""
+
+    namespace: str
+    uid: str
+    model: str
+    node: str
+    grace: int
+    facts: PodFacts
+
+
+def see_pod(pod: JsonObject) -> Pod:
+    """A pod with its place."""
+    meta = pod["metadata"]
+    return Pod(
+        namespace=meta["namespace"],
+        uid=meta["uid"],
+        model=meta.get("labels", {}).get(names.MODEL_LABEL, ""),
+        node=pod.get("spec", {}).get("nodeName", ""),
+        grace=int(meta.get("deletionGracePeriodSeconds", 0)),
+        facts=pod_facts(pod),
+    )
 
 
 def pod_facts(pod: JsonObject) -> PodFacts:
@@ -35,3 +63,15 @@ def _last_words(containers: list[JsonObject]) -> str:
             if ended and ended.get("exitCode", 0) != 0:
                 return str(ended.get("message") or f"exit code {ended['exitCode']} ({ended.get('reason', '')})").strip()
     return ""
+
+
+def blocked(budgets: list[JsonObject]) -> str:
+    """Why the budgets of a pod do not let it go; empty when they do."""
+    named = [f"{budget['metadata']['namespace']}/{budget['metadata']['name']}" for budget in budgets]
+    if len(budgets) > 1:
+        return f"PodDisruptionBudgets {' and '.join(named)} cover it both, which no eviction gets past: remove one."
+    status = budgets[0].get("status", {}) if budgets else {}
+    if not budgets or status.get("disruptionsAllowed", 0) > 0:
+        return ""
+    healthy, wanted = status.get("currentHealthy", 0), status.get("expectedPods", 0)
+    return f"PodDisruptionBudget {named[0]} lets no pod go while {healthy} of {wanted} are healthy."

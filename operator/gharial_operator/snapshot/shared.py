@@ -1,7 +1,7 @@
-"""Reads that many reconciliations share: a thousand models on one pool look at its cards once, not a thousand times.
+"""What many reconciliations share: a thousand models on one pool look at its cards once, not a thousand times.
 
 What is shared may be seconds old. That is safe for models: a pool's change is noticed by the pool's own reconciliation,
-which reads afresh, clears this store and only then wakes the models.
+which looks afresh, clears what is shared and only then wakes the models.
 """
 
 import asyncio
@@ -11,9 +11,8 @@ from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
-#: How long a read may be shared, in seconds.
+#: How long it may be shared, in seconds.
 CLUSTER_SECONDS = 2.0
-API_SECONDS = 30.0
 
 
 class SharedReads:

@@ -19,6 +19,7 @@ def build_card_node(pool: AsrCardPool, plan: NodePlan) -> JsonObject:
         licences=pool.spec.licences,
         flash=plan.flash,
         flash_reason=f"{plan.reason}: {plan.message}"[:512],
+        power_cycle=plan.power_cycle,
         rollout=plan.record,
     )
     head = CARD_NODE.head(plan.node)

@@ -4,12 +4,13 @@ import json
 
 from gharial_api import AsrCardPool, AsrModel, names
 from gharial_api.base import JsonObject
+from gharial_api.gpu import NODE_TAINT
 
 from gharial_operator.config import OperatorConfig
 from gharial_operator.kinds import DEPLOYMENT
 from gharial_operator.policies.machines import MANAGED_DRIVERS
 from gharial_operator.quantity import whole_cores
-from gharial_operator.specs.claim_template import CARD
+from gharial_operator.specs.claim_template import CARD, takes_claim
 from gharial_operator.specs.common import child, labels, pod_selector
 
 #: Any user but root; the image has no file that only its owner may read.
@@ -79,7 +80,14 @@ def _pod(model: AsrModel, pool: AsrCardPool, capacity: int, config: OperatorConf
         pod["volumes"].append({"name": "tenants", "secret": secret})
         mount = {"name": "tenants", "mountPath": names.TENANT_KEYS, "readOnly": True}
         pod["containers"][0]["volumeMounts"].append(mount)
-    if pool.spec.driver in MANAGED_DRIVERS:
+    if pool.spec.driver == "cuda":
+        # The taint by which nodes with GPUs are kept for pods that want one.
+        pod["tolerations"] = [{"key": NODE_TAINT, "operator": "Exists", "effect": "NoSchedule"}]
+        if pool.spec.gpu_claim.runtime_class_name is not None:
+            pod["runtimeClassName"] = pool.spec.gpu_claim.runtime_class_name
+        # Of NVIDIA's driver, CUDA and the tools that say how a GPU is; image and runtime agree on nothing by default.
+        pod["containers"][0]["env"].append({"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "compute,utility"})
+    if takes_claim(pool):
         pod["resourceClaims"] = [{"name": CARD, "resourceClaimTemplateName": model.metadata.name}]
     return pod
 
@@ -190,8 +198,8 @@ def _resources(pool: AsrCardPool) -> JsonObject:
     if pool.spec.driver == "cpu":
         return {"requests": asked, "limits": dict(asked)}
     resources: JsonObject = {"requests": asked, "limits": {"memory": asked["memory"]}}
-    if pool.spec.driver == "cuda":
-        resources["limits"]["nvidia.com/gpu"] = "1"
-    else:
+    if takes_claim(pool):
         resources["claims"] = [{"name": CARD}]
+    else:
+        resources["limits"][pool.spec.gpu_claim.resource_name] = "1"
     return resources

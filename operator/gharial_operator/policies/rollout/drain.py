@@ -6,6 +6,7 @@ from typing import Any
 from gharial_api.conditions import Reason
 from gharial_api.names import POOL_LABEL
 from gharial_api.rollout import RolloutState
+from gharial_api.words import names
 
 from gharial_operator.facts import NodeFacts
 from gharial_operator.policies.cards import streams_used
@@ -22,7 +23,6 @@ from gharial_operator.policies.rollout.plan import (
 )
 from gharial_operator.policies.rollout.round import Decision, Round
 from gharial_operator.policies.rollout.view import NodeView
-from gharial_operator.policies.words import names
 
 #: An agent that does nothing with its permission, or takes no note of its end, is waited for so long.
 AGENT_SECONDS = 600
@@ -36,7 +36,7 @@ def drain(round: Round, view: NodeView) -> Decision:
     if not view.node.cordoned_by_us:
         message = f"{name} is next to get its bitstream and is closed for new pods."
         return Decision(round.plan(view, "Cordoned", Reason.CORDONING, message), (Cordon(name),), moving=True)
-    if view.pods or _serves(view):
+    if view.pods or serves(view):
         return _wait_for_streams(round, view)
     if view.allowed:
         if round.elapsed(view) >= AGENT_SECONDS:
@@ -58,19 +58,26 @@ def _wait_for_streams(round: Round, view: NodeView) -> Decision:
         return break_off(round, view, Held(Reason.DRAIN_TIMED_OUT, message, "Failed"))
     if not late:
         round.look_in(policy.timeout_seconds - (round.elapsed(view) if waiting else 0))
-    reason, message = _what_stays(view)
+    reason, message = what_stays(view)
     if late:
         reason, message = Reason.DRAIN_TIMED_OUT, f"Longer than {policy.timeout_seconds} s: {message}"
-    staying = [pod for pod in view.pods if not pod.terminating]
-    actions: tuple[Action, ...] = tuple(Evict(pod) for pod in staying if not pod.blocked)
+    actions = send_away(round, view)
     if late and policy.on_timeout == "Force":
         actions = tuple(Terminate(pod) for pod in view.pods if not pod.terminating or pod.grace > FORCED_GRACE_SECONDS)
-    if staying or actions:
-        round.look_in(EVICT_SECONDS)
     return Decision(round.plan(view, "WaitingForStreams", reason, message), actions, moving=True)
 
 
-def _what_stays(view: NodeView) -> tuple[Reason, str]:
+def send_away(round: Round, view: NodeView) -> tuple[Action, ...]:
+    """Asks the node's pods to go; the operator's own one when the others are gone, so that another replica goes on."""
+    staying = [pod for pod in view.pods if not pod.terminating]
+    last = all(pod.own for pod in view.pods)
+    # Pods that are no model's go without an event that would wake the pool.
+    if staying or (view.pods and round.desired.whole_machine):
+        round.look_in(EVICT_SECONDS)
+    return tuple(Evict(pod) for pod in staying if not pod.blocked and (last or not pod.own))
+
+
+def what_stays(view: NodeView) -> tuple[Reason, str]:
     """What a drain waits for."""
     blocked = [pod for pod in view.pods if pod.blocked and not pod.terminating]
     if blocked:
@@ -78,7 +85,7 @@ def _what_stays(view: NodeView) -> tuple[Reason, str]:
         return Reason.PDB_BLOCKED, f"{who} on {view.name} may not go now: {blocked[0].blocked}"
     if view.pods:
         return Reason.WAITING_FOR_STREAMS, f"Pods on {view.name} go when their streams have ended."
-    message = f"No pod of the pool's models is left on {view.name}, and its cards still serve streams."
+    message = f"No pod that could be sent away is left on {view.name}, and its cards still serve streams."
     return Reason.WAITING_FOR_STREAMS, message
 
 
@@ -120,5 +127,6 @@ def leave(nodes: Iterable[NodeFacts], pool: str) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def _serves(view: NodeView) -> bool:
+def serves(view: NodeView) -> bool:
+    """Whether a card of the node serves a stream."""
     return view.card_node is not None and streams_used(view.card_node) > 0

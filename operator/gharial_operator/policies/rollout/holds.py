@@ -5,16 +5,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gharial_api.conditions import Reason
-from gharial_api.rollout import RolloutState
+from gharial_api.rollout import CONTROLLER_ANNOTATION, RolloutState
+from gharial_api.words import count, names
 
 from gharial_operator.policies.cards import Stage, failed
 from gharial_operator.policies.rollout.round import Round
 from gharial_operator.policies.rollout.view import NodeView
 from gharial_operator.policies.rollout.windows import next_change, open_now
-from gharial_operator.policies.words import count, names
 
 #: What the agent tells when it cannot flash until a person mends it.
-STANDSTILLS = frozenset({Reason.CHECKSUM_MISMATCH, Reason.BITSTREAM_UNAVAILABLE, Reason.LICENCE_VERSION_EXCEEDED})
+STANDSTILLS = frozenset(
+    {
+        Reason.CHECKSUM_MISMATCH,
+        Reason.BITSTREAM_UNAVAILABLE,
+        Reason.LICENCE_VERSION_EXCEEDED,
+        Reason.LICENCE_RELEASE_DATE_EXCEEDED,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,15 @@ class Held:
 Rule = Callable[[Round, NodeView], Held | None]
 
 
+def controller_unknown(name: str) -> tuple[Reason, str]:
+    """Reason and sentence for a node without the address of its machine's power controller."""
+    message = (
+        f"Nobody knows the power controller of {name}. Name it with: "
+        f"kubectl annotate node {name} {CONTROLLER_ANNOTATION}=https://ADDRESS"
+    )
+    return Reason.POWER_CONTROLLER_UNKNOWN, message
+
+
 def held(round: Round, view: NodeView) -> Held | None:
     """The first rule's answer; None when the node may go or go on.
 
@@ -37,11 +53,12 @@ def held(round: Round, view: NodeView) -> Held | None:
     """
     rules: tuple[Rule, ...] = (_absent, _left_alone, _deleting, _paused, _standstill, _after_failure, _after_drain)
     back, taken = round.records[view.name].rolling_back, view.node.cordoned_by_us or view.allowed
+    rules += (_no_controller,) if round.desired.whole_machine else ()
     rules += () if taken else (_unread,)
     rules += () if back else (_breaker, _window)
     rules += () if back or taken else (_canary,)
     rules += () if taken else (_budget,)
-    for rule in (*rules, _enough_left):
+    for rule in (*rules, enough_left):
         answer = rule(round, view)
         if answer is not None:
             return answer
@@ -111,6 +128,14 @@ def _standstill(round: Round, view: NodeView) -> Held | None:
     if trouble is None or trouble[0] not in STANDSTILLS:
         return None
     return Held(Reason.named(trouble[0]) or Reason.WAITING_FOR_CARDS, trouble[1])
+
+
+def _no_controller(round: Round, view: NodeView) -> Held | None:
+    """A node whose machine nobody could switch off is not drained for nothing."""
+    policy = round.desired.policy.power_cycle
+    if policy is None or policy.provider != "redfish" or view.node.controller:
+        return None
+    return Held(*controller_unknown(view.name))
 
 
 def _after_failure(round: Round, view: NodeView) -> Held | None:
@@ -186,7 +211,8 @@ def _budget(round: Round, view: NodeView) -> Held | None:
     )
 
 
-def _enough_left(round: Round, view: NodeView) -> Held | None:
+def enough_left(round: Round, view: NodeView) -> Held | None:
+    """Whether the pool carries enough streams without the node."""
     least = round.desired.policy.min_available_streams
     left = round.carried_without(view)
     if round.carried[view.name] == 0 or left >= least:

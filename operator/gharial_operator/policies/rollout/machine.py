@@ -6,15 +6,16 @@ from datetime import datetime
 from gharial_api.conditions import Reason
 from gharial_api.names import POOL_LABEL
 from gharial_api.rollout import ROLLOUT_LABEL, RolloutState
+from gharial_api.words import count
 
 from gharial_operator.policies.cards import Stage, streams_used, usable
 from gharial_operator.policies.rollout.drain import AGENT_SECONDS, break_off, drain, give_back, unmark
 from gharial_operator.policies.rollout.holds import STANDSTILLS, Held, held
 from gharial_operator.policies.rollout.plan import Action, Label, Plan, Tell, Uncordon
+from gharial_operator.policies.rollout.power import power_cycle
 from gharial_operator.policies.rollout.round import Decision, Round
-from gharial_operator.policies.rollout.standing import begun, busy_state
+from gharial_operator.policies.rollout.standing import begun, busy_state, words_while_flashing
 from gharial_operator.policies.rollout.view import Desired, NodeView
-from gharial_operator.policies.words import count
 
 _TRY_AGAIN = "Mend the cause, then set spec.upgradePolicy.reset to a new word to try again."
 
@@ -39,6 +40,7 @@ def rollout(views: Sequence[NodeView], desired: Desired, now: datetime) -> Plan:
         actions=_in_order([(view, decisions[view.name]) for view in views]),
         recheck=round.recheck,
         breaker=round.breaker,
+        machines=round.machines,
     )
 
 
@@ -58,7 +60,7 @@ def _shows(view: NodeView, decision: Decision) -> bool:
 
 def _decide(round: Round, view: NodeView) -> Decision:
     """The first step that knows what becomes of the node says it."""
-    for step in (_under_way, _arrived, _given_up, _dead, _waits):
+    for step in (power_cycle, _under_way, _arrived, _given_up, _dead, _waits):
         decision = step(round, view)
         if decision is not None:
             return decision
@@ -77,9 +79,7 @@ def _under_way(round: Round, view: NodeView) -> Decision | None:
             return break_off(round, view, Held(Reason.AGENT_NOT_REPORTING, message, "Failed"))
         round.look_after(view, AGENT_SECONDS)
     state: RolloutState = busy_state(view) if busy else record.state
-    reason, message = Reason.FLASHING, "Cards are being flashed or checked; what has begun is finished."
-    if not view.node.ready:
-        reason, message = Reason.NODE_NOT_READY, f"{view.name} was lost while its cards were being flashed."
+    reason, message = words_while_flashing(view)
     plan = round.plan(view, state, reason, message, flash="Allowed" if view.allowed else "Hold")
     return Decision(plan, moving=True)
 
@@ -136,7 +136,7 @@ def _dead(round: Round, view: NodeView) -> Decision | None:
     """The cards that lack the bitstream cannot be written to."""
     if round.stage(view) is not Stage.BROKEN:
         return None
-    said = next((card.health_message for card in view.cards if card.health_message), None)
+    said = next((card.health_message for card in view.cards if card.health == "Unhealthy"), None)
     message = f"No card of {view.name} that lacks the bitstream can be flashed. {said or ''}".strip()
     return give_back(round, view, Held(Reason.CARD_UNHEALTHY, message, "Failed"))
 

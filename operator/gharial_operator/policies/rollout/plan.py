@@ -1,7 +1,7 @@
 """What the rollout answers: where each node stands, and what is to be done, in order."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gharial_api.bitstream import Bitstream
@@ -9,6 +9,16 @@ from gharial_api.conditions import Reason
 from gharial_api.rollout import NodeRollout
 
 from gharial_operator.facts import PodView
+from gharial_operator.power.controller import Switch
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine's power controller: its address, and the Secret with its login."""
+
+    controller: str
+    secret: str
+
 
 #: Seconds that a pod keeps when its drain is forced.
 FORCED_GRACE_SECONDS = 30
@@ -50,6 +60,14 @@ class Terminate:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """Have the machine's power switched. Asked for in each round until it is so; asking again is harmless."""
+
+    node: str
+    switch: Switch
+
+
+@dataclass(frozen=True)
 class Label:
     """Show pool and state on the Node; without a state both labels go."""
 
@@ -69,6 +87,7 @@ class NodePlan:
     message: str
     bitstream: Bitstream | None
     record: NodeRollout
+    power_cycle: Literal["Card", "Machine"] = "Card"
 
     @property
     def state(self) -> str:
@@ -83,7 +102,7 @@ class Tell:
     plan: NodePlan
 
 
-Action = Tell | Cordon | Uncordon | Unmark | Evict | Terminate | Label
+Action = Tell | Cordon | Uncordon | Unmark | Evict | Terminate | Turn | Label
 
 
 @dataclass(frozen=True)
@@ -91,10 +110,11 @@ class Plan:
     """The answer. The process may die between any two actions: the next look at the cluster goes on from there.
 
     nodes: by name. actions: in order. recheck: seconds until time alone may change the answer. breaker: the sentence
-    of the open circuit breaker, empty while it is closed.
+    of the open circuit breaker, empty while it is closed. machines: whose power is to be watched, by node.
     """
 
     nodes: Mapping[str, NodePlan]
     actions: tuple[Action, ...]
     recheck: float | None = None
     breaker: str = ""
+    machines: Mapping[str, Machine] = field(default_factory=dict)

@@ -10,9 +10,10 @@ from gharial_api.bitstream import Bitstream
 from gharial_api.conditions import Reason
 from gharial_api.node import Card
 from gharial_api.rollout import NodeRollout, RolloutState
+from gharial_api.words import count, names
 
 from gharial_operator.policies.cards import Stage, broken, usable, usable_streams
-from gharial_operator.policies.rollout.plan import Action, NodePlan
+from gharial_operator.policies.rollout.plan import Action, Machine, NodePlan
 from gharial_operator.policies.rollout.standing import (
     agent_attempts,
     begun,
@@ -20,9 +21,9 @@ from gharial_operator.policies.rollout.standing import (
     out_of_service,
     refreshed,
     standing,
+    switching,
 )
 from gharial_operator.policies.rollout.view import Desired, NodeView
-from gharial_operator.policies.words import count, names
 from gharial_operator.quantity import of_total
 
 
@@ -60,6 +61,8 @@ class Round:
     down: set[str] = field(default_factory=set)
     picked: set[str] = field(default_factory=set)
     recheck: float | None = None
+    #: Machines whose power is to be watched, by node.
+    machines: dict[str, Machine] = field(default_factory=dict)
     #: A pool may have a thousand nodes, and every rule asks about the others: what does not change is worked out once.
     _stages: dict[str, Stage] = field(default_factory=dict)
     _given_up: dict[str, bool] = field(default_factory=dict)
@@ -193,12 +196,19 @@ class Round:
             state = "RollingBack"
         if record.state != state or record.since is None:
             record = record.model_copy(update={"state": state, "since": self.now.replace(microsecond=0)})
+        # Nobody waits for power, or for cards that had it: what is left of it would keep the agent from writing.
+        past = flash == "Allowed" or state != "PowerCycling" or not self.desired.whole_machine
+        if past and not switching(record):
+            record = record.model_copy(update={"power": None})
+        machine = self.desired.whole_machine or record.power is not None
         bitstream = record.last_good if record.rolling_back else self.desired.target
-        return NodePlan(view.name, self.desired.pool, flash, reason, message, bitstream, record)
+        mode: Literal["Card", "Machine"] = "Machine" if machine else "Card"
+        return NodePlan(view.name, self.desired.pool, flash, reason, message, bitstream, record, mode)
 
     def _under_way(self, view: NodeView) -> bool:
         record = self.records[view.name]
-        return self.stage(view) is Stage.BUSY or begun(view, record) or chosen(view, record)
+        on_its_way = begun(view, record) or chosen(view, record) or switching(record)
+        return on_its_way or self.stage(view) is Stage.BUSY
 
     def is_down(self, view: NodeView) -> bool:
         """Whether the node is out of service whatever becomes of it in this round."""

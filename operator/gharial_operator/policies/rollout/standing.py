@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from gharial_api.bitstream import Bitstream
+from gharial_api.conditions import Reason
 from gharial_api.node import BUSY_PHASES, Card
-from gharial_api.rollout import NodeRollout, RolloutState
+from gharial_api.rollout import NodeRollout, PowerStep, RolloutState
 
 from gharial_operator.policies.cards import Stage, broken, failed, stage, usable
 from gharial_operator.policies.rollout.view import Desired, NodeView
@@ -15,6 +16,8 @@ BEFORE_FLASHING: frozenset[RolloutState] = frozenset({"Cordoned", "WaitingForStr
 WHILE_FLASHING: frozenset[RolloutState] = frozenset({"Flashing", "PowerCycling", "Enumerating", "Validating"})
 #: States in which something moves by itself.
 MOVING: frozenset[RolloutState] = BEFORE_FLASHING | WHILE_FLASHING | {"Uncordoned"}
+#: The machine may be without power, by our doing: it gets it back whatever happens meanwhile.
+SWITCHING: frozenset[PowerStep] = frozenset({"TurningOff", "KeptOff", "TurningOn"})
 _ORDER: tuple[RolloutState, ...] = ("Flashing", "PowerCycling", "Enumerating", "Validating")
 
 
@@ -26,12 +29,16 @@ def refreshed(view: NodeView, desired: Desired, now: datetime) -> NodeRollout:
     record = view.record
     if record.since is not None and record.since > now:
         record = record.model_copy(update={"since": now.replace(microsecond=0)})
+    if record.power is not None and record.power.since > now:
+        power = record.power.model_copy(update={"since": now.replace(microsecond=0)})
+        record = record.model_copy(update={"power": power})
     made = agent_attempts(view, desired.target)
     if desired.goal and record.goal != desired.goal:
         on_the_way = record.state in BEFORE_FLASHING | WHILE_FLASHING
         changes = {
             "state": record.state if on_the_way else "Pending",
             "goal": desired.goal,
+            "since": record.since if on_the_way or record.state == "Pending" else None,
             # Before the first goal nothing was forgiven: what the agent reports then is a failure of this one.
             "forgiven": made if record.goal else 0,
             "attempts": 0,
@@ -76,6 +83,15 @@ def busy_state(view: NodeView) -> RolloutState:
     return next(state for state in _ORDER if state in phases)
 
 
+def words_while_flashing(view: NodeView) -> tuple[Reason, str]:
+    """Reason and sentence for a node whose cards are being written or brought back."""
+    if not view.node.ready:
+        return Reason.NODE_NOT_READY, f"{view.name} was lost while its cards were being flashed."
+    if view.agent_trouble is not None and view.agent_trouble[0] == Reason.FLASH_TOOL_SILENT:
+        return Reason.FLASH_TOOL_SILENT, view.agent_trouble[1]
+    return Reason.FLASHING, "Cards are being flashed or checked; what has begun is finished."
+
+
 def begun(view: NodeView, record: NodeRollout) -> bool:
     """Whether a card of the node was flashed since the permission was given: what is under way is finished."""
     return view.allowed and record.state in WHILE_FLASHING
@@ -84,6 +100,11 @@ def begun(view: NodeView, record: NodeRollout) -> bool:
 def chosen(view: NodeView, record: NodeRollout) -> bool:
     """Whether the node was picked already, also by an operator that died right after it had written that down."""
     return view.node.cordoned_by_us or view.allowed or record.state in BEFORE_FLASHING
+
+
+def switching(record: NodeRollout) -> bool:
+    """Whether the node's machine is on its way off or on again, by our doing."""
+    return record.power is not None and record.power.step in SWITCHING
 
 
 def out_of_service(view: NodeView) -> bool:

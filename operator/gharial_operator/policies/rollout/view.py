@@ -8,16 +8,20 @@ from gharial_api.node import Card
 from gharial_api.rollout import NodeRollout
 from gharial_api.upgrade import Health, UpgradePolicy
 
-from gharial_operator.facts import NodeFacts, PodView
+from gharial_operator.facts import NodeFacts, PodView, PowerAnswer
 
 
 @dataclass(frozen=True)
 class NodeView:
-    """A node of the pool, with its agent's report when there is one, and the pods that hold its cards."""
+    """A node of the pool, with its agent's report when there is one, and the pods that must go before its flash."""
 
     node: NodeFacts
     card_node: AsrCardNode | None
     pods: tuple[PodView, ...] = ()
+    #: What its machine's power controller said last.
+    power: PowerAnswer | None = None
+    #: Whether the pool lets go of the node as soon as its machine has power again.
+    leaving: bool = False
 
     @property
     def name(self) -> str:
@@ -67,13 +71,17 @@ class Desired:
     policy: UpgradePolicy
     health: Health
     deleting: bool = False
+    #: Whether cards get their power from the machine, and not each from a switch of its own.
+    whole_machine: bool = False
 
     @classmethod
     def of(cls, pool: AsrCardPool) -> "Desired":
         """What a pool asks for."""
         spec = pool.spec
         deleting = pool.metadata.deletion_timestamp is not None
-        return cls(pool.metadata.name, spec.bitstream, spec.upgrade_policy, spec.health, deleting)
+        policy = spec.upgrade_policy
+        whole_machine = spec.driver == "achronix" or policy.power_cycle is not None
+        return cls(pool.metadata.name, spec.bitstream, policy, spec.health, deleting, whole_machine)
 
     @property
     def goal(self) -> str:
