@@ -2,7 +2,7 @@
 
 import pytest
 from card_node import CardNode
-from gharial_agent.kube import Kube, KubeError
+from gharial_kube.client import Kube, KubeError
 from simulated_cards import eventually
 
 pytestmark = pytest.mark.timeout(120)

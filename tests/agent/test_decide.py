@@ -11,6 +11,7 @@ from gharial_agent.decide.verdict import (
     Fail,
     Fetch,
     Flash,
+    HadPower,
     PowerCycle,
     Succeed,
     Taint,
@@ -18,17 +19,19 @@ from gharial_agent.decide.verdict import (
     Verdict,
 )
 from gharial_agent.store import CardRecord, Intent, Step
+from gharial_api.rollout import PowerStep
 from gharial_wire.licence import Bitstream, Judgement, Licence, LicenceState
 
 NOW = 1_000_000.0
 ID = "0123456789abcdef"
 NEW = Target("1.14.0", "a" * 64)
+OTHER = Target("1.13.0", "b" * 64)
 OLD = Bitstream("1.0.0", date(2024, 1, 1))
 CURRENT = Bitstream("1.14.0", date(2026, 1, 1))
 READY_IMAGE = Image(release_date=date(2026, 1, 1))
 VALID = Judgement(LicenceState.VALID)
-CARD = Card(ID, "0000:25:00.0", 1, OLD, "", 16, 0)
-FACTS = CardFacts(ID, CardRecord("0000:25:00.0", 1), CARD, False, VALID, "", VALID)
+CARD = Card(ID, "0000:25:00.0", "1", OLD, "", 16, 0)
+FACTS = CardFacts(ID, CardRecord("0000:25:00.0", "1"), CARD, False, VALID, "", VALID)
 WANTED = Desired(NEW, True)
 LIMITS = Limits()
 
@@ -131,6 +134,25 @@ def test_a_serving_card_goes_on_serving_while_its_bitstream_waits() -> None:
     assert waits["licence"].reason == "LicenceVersionExceeded"
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        (LicenceState.VERSION_EXCEEDED, "LicenceVersionExceeded", ("1.5.0", "1.14.0")),
+        (
+            LicenceState.RELEASE_DATE_EXCEEDED,
+            "LicenceReleaseDateExceeded",
+            ("2025-01-01", "2026-01-01"),
+        ),
+    ],
+)
+def test_a_licence_too_old_for_the_target_says_which_of_its_limits_is_in_the_way(
+    state: LicenceState, reason: str, words: tuple[str, str]
+) -> None:
+    waits = verdict(replace(in_service(), target_licence=too_new(state)))
+    assert (waits.reason, waits.action, waits.taint) == (reason, None, Taint.NONE)
+    assert all(word in waits.message for word in words), waits.message
+
+
 def test_a_card_that_never_served_gets_no_pod_while_it_waits() -> None:
     for waiting in (verdict(image=Image()), verdict(desired=replace(WANTED, may_flash=False))):
         assert (waiting.phase, waiting.taint) == ("Pending", Taint.NO_SCHEDULE)
@@ -158,8 +180,11 @@ def test_a_card_in_use_is_waited_for_and_an_idle_pod_is_sent_away() -> None:
 def test_an_unlicensed_card_gets_no_pod_and_says_why(state: LicenceState, reason: str) -> None:
     card = replace(FACTS, card=replace(CARD, bitstream=CURRENT), licence=Judgement(state), licence_message="Why.")
     unlicensed = verdict(in_service(card, "1.14.0"))
-    assert (unlicensed.phase, unlicensed.reason, unlicensed.taint) == ("Pending", reason, Taint.NO_SCHEDULE)
+    assert (unlicensed.phase, unlicensed.reason, unlicensed.taint) == ("Pending", reason, Taint.NO_EXECUTE)
     assert "Why." in unlicensed.message
+    # The same while a new bitstream waits: the pod of a card that takes no stream must not keep drawing them.
+    waits = verdict(replace(in_service(card, "1.14.0"), card=replace(CARD, bitstream=CURRENT)), Desired(OTHER, False))
+    assert (waits.phase, waits.taint) == ("Pending", Taint.NO_EXECUTE)
 
 
 def test_a_card_without_a_licence_is_flashed_all_the_same() -> None:
@@ -170,6 +195,15 @@ def test_a_card_without_a_licence_is_flashed_all_the_same() -> None:
 def test_an_unhealthy_card_is_not_flashed() -> None:
     sick = verdict(replace(FACTS, card=replace(CARD, health_message="it is hung")))
     assert (sick.reason, sick.taint, sick.action) == ("CardUnhealthy", Taint.NO_EXECUTE, None)
+
+
+def test_a_quiet_flash_tool_is_named_with_the_moment_of_its_last_word_and_left_alone() -> None:
+    writing = with_intent(intent(Step.WRITING))
+    quiet = verdict(writing, operation=Operation("Flash", ID, 40, heard=NOW - LIMITS.silence_seconds - 1))
+    assert (quiet.phase, quiet.reason, quiet.action) == ("Flashing", "FlashToolSilent", None)
+    assert "said nothing since 13:45:39 UTC" in quiet.message
+    talking = verdict(writing, operation=Operation("Flash", ID, 40, heard=NOW - 1))
+    assert (talking.phase, talking.reason) == ("Flashing", "Flashing")
 
 
 def test_cards_are_flashed_one_at_a_time() -> None:
@@ -183,8 +217,48 @@ def test_cards_are_flashed_one_at_a_time() -> None:
     assert "waits its turn" in plan.verdicts["f" * 16].message
 
 
-def too_new() -> Judgement:
+MACHINE = replace(WANTED, whole_machine=True)
+
+
+@pytest.mark.parametrize("step", [Step.WRITTEN, Step.POWERING_OFF])
+def test_a_card_without_a_switch_of_its_own_waits_for_its_machines_power(step: Step) -> None:
+    waiting = verdict(with_intent(intent(step)), MACHINE)
+    assert (waiting.phase, waiting.reason, waiting.taint) == ("PowerCycling", "PowerCycleRequired", Taint.NO_SCHEDULE)
+    assert waiting.action is None and "waits for a power cycle of its machine" in waiting.message
+    told = replace(MACHINE, may_flash=False, hold_reason="PowerCycleRequired: power-cycle node-a.", power="Waiting")
+    assert verdict(with_intent(intent(step)), told).message.endswith("PowerCycleRequired: power-cycle node-a.")
+
+
+def test_a_machine_that_had_no_power_is_asked_what_its_cards_run() -> None:
+    back = replace(FACTS, card=replace(CARD, bitstream=CURRENT))
+    written = intent(Step.WRITTEN, ago=3600)
+    assert verdict(with_intent(written, back), MACHINE).action == Succeed(ID), "a person may have power-cycled it"
+    turned_on = replace(MACHINE, may_flash=False, power="TurnedOn")
+    for found in (FACTS, replace(FACTS, card=None)):
+        assert verdict(with_intent(written, found), turned_on).action == HadPower(ID)
+    had_power = intent(Step.POWERED_ON)
+    assert verdict(with_intent(had_power, replace(FACTS, card=None)), turned_on).phase == "Enumerating"
+    assert verdict(with_intent(had_power), turned_on).reason == "FlashFailed"
+
+
+@pytest.mark.parametrize("step", ["Waiting", "TurningOff", "KeptOff", "TurningOn"])
+def test_nothing_is_written_while_the_machine_may_lose_its_power(step: PowerStep) -> None:
+    going = replace(MACHINE, power=step)
+    for facts in (FACTS, with_intent(intent(Step.WRITING)), with_intent(intent(Step.WRITTEN, sha256="c" * 64))):
+        assert verdict(facts, going).action is None
+    assert verdict(with_intent(intent(Step.WRITING)), going).phase == "Flashing"
+
+
+def test_what_nobody_wants_any_more_is_written_over_before_the_power_cycle_makes_it_live() -> None:
+    outlived = with_intent(intent(Step.WRITTEN, version="1.13.0", sha256="c" * 64))
+    for wanted in (MACHINE, replace(MACHINE, may_flash=False)):
+        found = verdict(outlived, wanted)
+        assert (found.phase, found.action) == ("Flashing", Flash(ID, NEW, 1))
+    assert verdict(outlived).action == PowerCycle(ID), "a card with a switch of its own goes on as it has begun"
+
+
+def too_new(state: LicenceState = LicenceState.VERSION_EXCEEDED) -> Judgement:
     licence = Licence(
         card_id=ID, max_version="1.5.0", max_release_date=date(2025, 1, 1), issued=date(2024, 1, 1)
     )  # fmt: skip
-    return Judgement(LicenceState.VERSION_EXCEEDED, licence)
+    return Judgement(state, licence)

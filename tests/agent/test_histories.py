@@ -10,8 +10,19 @@ from datetime import date
 from gharial_agent.cards.protocol import Card
 from gharial_agent.decide.facts import CardFacts, Desired, Image, Limits, NodeFacts, Operation, Target
 from gharial_agent.decide.node import decide
-from gharial_agent.decide.verdict import Action, Fail, Fetch, Flash, Plan, PowerCycle, Succeed, TakeIntoService
+from gharial_agent.decide.verdict import (
+    Action,
+    Fail,
+    Fetch,
+    Flash,
+    HadPower,
+    Plan,
+    PowerCycle,
+    Succeed,
+    TakeIntoService,
+)
 from gharial_agent.store import CardRecord, Intent, Step
+from gharial_api.rollout import PowerStep
 from gharial_wire.licence import Bitstream, Judgement, LicenceState
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -33,17 +44,19 @@ class World:
     claimed: bool = False
     streams: int = 0
     licensed: bool = True
-    record: CardRecord = field(default_factory=lambda: CardRecord("0000:25:00.0", 1))
+    record: CardRecord = field(default_factory=lambda: CardRecord("0000:25:00.0", "1"))
 
 
 class Histories(RuleBasedStateMachine):
+    whole_machine = False
+
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_000_000.0
         self.cards = {f"{n:016x}": World() for n in range(3)}
         for world in list(self.cards.values())[:2]:  # the third one has just come from the factory
             world.record = replace(world.record, in_service=world.live)
-        self.desired = Desired(TARGETS[0], True)
+        self.desired = Desired(TARGETS[0], True, whole_machine=self.whole_machine)
         self.image = Image()
         self.busy: Flash | PowerCycle | Fetch | None = None
 
@@ -62,7 +75,7 @@ class Histories(RuleBasedStateMachine):
         licence = VALID if world.licensed else Judgement(LicenceState.MISSING)
         bitstream = Bitstream(world.live, date(2026, 1, 1))
         sick = "" if world.healthy else "it is hung"
-        card = Card(name, "0000:25:00.0", 1, bitstream, sick, 16, world.streams) if world.on_bus else None
+        card = Card(name, "0000:25:00.0", "1", bitstream, sick, 16, world.streams) if world.on_bus else None
         return CardFacts(name, world.record, card, world.claimed, licence, "", licence)
 
     def begin(self, action: Action) -> None:
@@ -74,19 +87,28 @@ class Histories(RuleBasedStateMachine):
                 assert world.on_bus or world.record.intent is not None, "a card that went by itself is flashed"
                 assert self.image.release_date is not None, "a file that was not checked is flashed"
                 begun = world.record.intent is not None and world.record.intent.step is Step.WRITING
-                assert self.desired.may_flash or begun, "a flash begins on Hold"
+                waiting = world.record.intent is not None and world.record.intent.step is Step.WRITTEN
+                outlived = self.whole_machine and waiting
+                assert self.desired.may_flash or begun or outlived, "a flash begins on Hold"
+                assert not self.desired.power_may_go, "a card is written while its machine may lose its power"
                 target = action.target
                 intent = Intent(target.version, target.sha256, action.attempt, Step.WRITING, self.now)
                 self.note(action.card_id, intent)
                 world.flash = None
                 self.busy = action
             case PowerCycle():
+                assert not self.whole_machine, "a card is power-cycled that has no switch of its own"
                 assert self.cards[action.card_id].flash is not None, "a torn flash memory is made live"
                 self.step(action.card_id, Step.POWERING_OFF)
                 self.busy = action
             case Fetch():
                 self.busy = action
+            case HadPower():
+                assert self.desired.power == "TurnedOn"
+                self.step(action.card_id, Step.POWERED_ON)
             case Succeed():
+                world = self.cards[action.card_id]
+                assert world.record.intent is not None and world.record.intent.version == world.live
                 self.note(action.card_id, None)
             case Fail():
                 self.step(action.card_id, Step.FAILED)
@@ -167,7 +189,9 @@ class Histories(RuleBasedStateMachine):
             self.image = Image()
             if isinstance(self.busy, Fetch):
                 self.busy = None
-        self.desired = Desired(wanted, allowed, "" if allowed else "PausedByAdmin: paused.")
+        power = None if allowed else self.desired.power
+        hold = "" if allowed else "PausedByAdmin: paused."
+        self.desired = Desired(wanted, allowed, hold, self.whole_machine, power)
 
     @rule(number=st.integers(0, 2))
     def a_pod_comes_to_a_free_card(self, number: int) -> None:
@@ -197,6 +221,9 @@ class Histories(RuleBasedStateMachine):
         if self.busy is None or isinstance(self.busy, Fetch) or self.busy.card_id != name:
             self.boot(self.cards[name], True)
 
+    def somebody_sees_to_the_power(self) -> None:
+        """Cards have their own power."""
+
     # --- what must hold ---
 
     @invariant()
@@ -214,7 +241,7 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """From any state, kindness brings every card to its target within a bounded number of rounds."""
-        self.desired = Desired(TARGETS[1], True)
+        self.desired = Desired(TARGETS[1], True, whole_machine=self.whole_machine)
         self.image, self.busy = Image(), None
         for world in self.cards.values():
             world.claimed, world.streams, world.licensed = False, 0, True
@@ -225,6 +252,7 @@ class Histories(RuleBasedStateMachine):
                 if self.busy is None or not isinstance(action, Fetch | Flash | PowerCycle):
                     self.begin(action)
             self.finish(lucky=True)
+            self.somebody_sees_to_the_power()
             self.now += 700
             for world in self.cards.values():
                 if not world.healthy:
@@ -233,5 +261,54 @@ class Histories(RuleBasedStateMachine):
         assert {p[0] for p in phases.values()} == {"Ready"}, phases
 
 
+class MachineHistories(Histories):
+    """Cards that get their power from the machine: an operator or a person takes it away and gives it back."""
+
+    whole_machine = True
+
+    @rule(number=st.integers(0, 2))
+    def an_admin_power_cycles(self, number: int) -> None:
+        """There is no switch of one card."""
+
+    @rule(step=st.sampled_from(["Waiting", "TurningOff", "KeptOff", "TurningOn"]))
+    def operator_prepares_for_power(self, step: PowerStep) -> None:
+        self.desired = replace(self.desired, may_flash=False, hold_reason="PowerCycling: now.", power=step)
+
+    @rule(lucky=st.lists(st.booleans(), min_size=3, max_size=3), told=st.booleans())
+    def the_machine_is_power_cycled(self, lucky: list[bool], told: bool) -> None:
+        """By a person at any moment, also in the middle of a write; or by the operator, which tells it."""
+        if isinstance(self.busy, Flash):
+            self.busy = None
+        for world, comes_back in zip(self.cards.values(), lucky, strict=True):
+            self.boot(world, comes_back)
+            world.claimed, world.streams = False, 0
+        if told:
+            self.desired = replace(self.desired, may_flash=False, power="TurnedOn")
+
+    @rule()
+    def operator_goes_on(self) -> None:
+        self.desired = replace(self.desired, power=None)
+
+    @invariant()
+    def a_card_that_waits_for_power_says_so(self) -> None:
+        for name, verdict in self.plan().verdicts.items():
+            if verdict.phase == "PowerCycling":
+                world = self.cards[name]
+                assert verdict.reason == "PowerCycleRequired" and verdict.taint == "NoSchedule"
+                assert world.record.intent is not None
+                assert not world.on_bus or world.live != world.record.intent.version
+
+    def somebody_sees_to_the_power(self) -> None:
+        """As the operator does it: when nothing is written any more and a card waits."""
+        phases = {verdict.phase for verdict in self.plan().verdicts.values()}
+        if "PowerCycling" in phases and "Flashing" not in phases:
+            self.operator_prepares_for_power("Waiting")
+            self.the_machine_is_power_cycled([True] * 3, told=True)
+        elif self.desired.power is not None and not phases & {"Enumerating", "Validating"}:
+            self.desired = replace(self.desired, may_flash=True, power=None)
+
+
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestMachineHistories = MachineHistories.TestCase
+TestMachineHistories.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -1,11 +1,14 @@
 """The DRA plugin over its real sockets: what the kubelet sees, in the orders in which it asks."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from card_node import CardNode, cdi_document, make_claim
+from gharial_agent.dra.kubelet import dra_health_v1alpha1_pb2 as health
 from gharial_agent.dra.kubelet import dra_v1_pb2 as dra
 from gharial_cluster.control_plane import ControlPlane
+from gharial_wire.card_control import Fault
 from node_factory import make_node
 from simulated_cards import eventually
 
@@ -30,7 +33,7 @@ def ready(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
 def test_the_plugin_registers_as_the_kubelet_expects(ready: CardNode) -> None:
     info = ready.kubelet.register()
     assert (info.type, info.name) == ("DRAPlugin", "cards.asr.gharial.dev")
-    assert list(info.supported_versions) == ["v1.DRAPlugin"]
+    assert list(info.supported_versions) == ["v1.DRAPlugin", "v1alpha1.DRAResourceHealth"]
     assert info.endpoint.endswith("/plugins/cards.asr.gharial.dev/dra.sock")
 
 
@@ -88,6 +91,34 @@ def test_prepared_claims_outlive_the_agent(ready: CardNode) -> None:
     assert cdi_document(ready.root / "cdi", claim.uid) is not None
     assert ready.kubelet.prepare(claim)[claim.uid] == before
     ready.kubelet.unprepare(claim)
+
+
+def test_the_kubelet_hears_which_card_is_sick_and_why(ready: CardNode) -> None:
+    sick, well = (f"card-{card}" for card in ready.ids())
+    with ready.kubelet.watch_health() as lists:
+        first = {d.device.device_name: d for d in next(lists).devices}
+        assert {d.health for d in first.values()} == {health.HEALTHY}
+        assert {d.device.pool_name for d in first.values()} == {ready.name}
+        ready.cards.inject(Fault.HANG)
+        second = {d.device.device_name: d for d in next(lists).devices}
+    assert (second[sick].health, second[well].health) == (health.UNHEALTHY, health.HEALTHY)
+    assert "hung" in second[sick].message
+    assert abs(second[sick].last_updated_time - time.time()) < 10
+    ready.cards.call("power-cycle", cardId=ready.ids()[0])
+    eventually(lambda: len(ready.free_devices()) == 2)
+
+
+def test_a_list_that_stays_the_same_is_sent_again_before_the_kubelet_doubts_it(ready: CardNode) -> None:
+    with ready.kubelet.watch_health(25) as lists:
+        times = [next(lists).devices[0].last_updated_time for _ in range(2)]
+    assert 5 < times[1] - times[0] < 15
+
+
+def test_streams_of_health_end_with_their_kubelet(ready: CardNode) -> None:
+    for _ in range(12):  # more than the plugin has threads
+        with ready.kubelet.watch_health() as lists:
+            next(lists)
+    assert ready.kubelet.unprepare(dra.Claim(namespace="default", name="nowhere", uid="1"))["1"].error == ""
 
 
 def test_a_stopped_agent_leaves_no_socket(ready: CardNode) -> None:

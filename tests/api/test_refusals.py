@@ -59,6 +59,23 @@ BAD_POOLS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("spec.licences", "keep one of the two"),
     ),
     "empty node selector": (pool(nodeSelector={}), ("spec.nodeSelector", "kubernetes.io/os: linux")),
+    "a GPU's claim without GPUs": (pool(gpu={}), ("spec.gpu is for driver cuda",)),
+    "cards of a driver that has none of its own": (
+        pool(driver="cuda", bitstream=None, licences=None, cardSelector={"uniqueIds": ["0123456789abcdef"]}),
+        ("spec.cardSelector", "and GPUs by spec.gpu"),
+    ),
+    "a product from a device plugin": (
+        pool(driver="cuda", bitstream=None, licences=None, gpu={"productName": "NVIDIA L4"}),
+        ("spec.gpu.productName", "nvidia.com/gpu.product: NVIDIA-L4"),
+    ),
+    "memory without a unit that counts": (
+        pool(driver="cuda", bitstream=None, licences=None, gpu={"claimBy": "ResourceClaim", "minMemory": "20GB"}),
+        ("spec.gpu.minMemory must be a quantity above 0, such as 20Gi",),
+    ),
+    "somebody else's resource": (
+        pool(driver="cuda", bitstream=None, licences=None, gpu={"resourceName": "amd.com/gpu"}),
+        ("spec.gpu.resourceName must be a resource of NVIDIA's device plugin",),
+    ),
     "unknown driver": (pool(driver="tpu"), ("spec.driver", '"achronix", "cuda", "cpu", "simulated"')),
     "parts of a core for driver cpu": (
         pool(driver="cpu", bitstream=None, licences=None, podResources={"cpu": "1500m"}),
@@ -71,6 +88,10 @@ BAD_POOLS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "maxUnavailable above 100 %": (
         pool(upgradePolicy={"maxUnavailable": "120%"}),
         ("spec.upgradePolicy.maxUnavailable", '"25%"'),
+    ),
+    "redfish without a login": (
+        pool(upgradePolicy={"powerCycle": {"provider": "redfish"}}),
+        ("spec.upgradePolicy.powerCycle", "secretRef for provider redfish"),
     ),
     "negative maxUnavailable": (
         pool(upgradePolicy={"maxUnavailable": -1}),

@@ -110,7 +110,19 @@ def hardware_addresses(cluster: Cluster) -> dict[str, str]:
     return found
 
 
-def test_a_power_cycle_changes_no_hardware_address_so_no_neighbour_sends_into_the_void(cluster: Cluster) -> None:
+def power_id(cluster: Cluster, node: str) -> str:
+    return cluster.node_exec(node, ["cat", "/run/gharial/power"])
+
+
+def boot_id(cluster: Cluster, node: str) -> str:
+    """What the kubelet tells, once it tells what the machine says itself."""
+    inside = cluster.node_exec(node, ["cat", "/proc/sys/kernel/random/boot_id"]).strip()
+    path = "--output=jsonpath={.status.nodeInfo.bootID}"
+    eventually(lambda: cluster.kubectl("get", "node", node, path) == inside)
+    return inside
+
+
+def test_a_reboot_changes_no_hardware_address_so_no_neighbour_sends_into_the_void(cluster: Cluster) -> None:
     before = hardware_addresses(cluster)
     assert len(set(before.values())) == 3
     cluster.restart_node("node-b")
@@ -118,11 +130,23 @@ def test_a_power_cycle_changes_no_hardware_address_so_no_neighbour_sends_into_th
     eventually(lambda: is_ready(cluster, "node-b"))
 
 
+def test_a_reboot_gives_a_machine_another_boot_id_and_leaves_its_power_id(cluster: Cluster) -> None:
+    boot, power = boot_id(cluster, "node-b"), power_id(cluster, "node-b")
+    assert boot != boot_id(cluster, "node-a")
+    cluster.restart_node("node-b")
+    assert boot_id(cluster, "node-b") != boot
+    assert power_id(cluster, "node-b") == power
+
+
 def test_a_power_cycle_keeps_what_is_on_disk_and_forgets_what_is_not(cluster: Cluster) -> None:
     cluster.node_exec("node-b", ["sh", "-c", "mkdir -p /var/lib/gharial; touch /var/lib/gharial/kept /run/forgotten"])
-    before = running_machines(cluster)["node-b"]
-    cluster.restart_node("node-b")
-    assert running_machines(cluster)["node-b"] not in (before, None)
+    before, boot, power = running_machines(cluster), boot_id(cluster, "node-b"), power_id(cluster, "node-b")
+    for word, on in (("power-off", False), ("power-on", True)):
+        subprocess.run(gharial(word, "--name", cluster.name, "node-b"), env=environment(), check=True)
+        assert (running_machines(cluster)["node-b"] is not None) == on
+    assert running_machines(cluster)["node-a"] == before["node-a"]
+    assert boot_id(cluster, "node-b") != boot
+    assert power_id(cluster, "node-b") != power
     cluster.node_exec("node-b", ["test", "-e", "/var/lib/gharial/kept"])
     cluster.node_exec("node-b", ["test", "!", "-e", "/run/forgotten"])
     eventually(lambda: is_ready(cluster, "node-b"))

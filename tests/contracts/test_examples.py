@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.mark.parametrize("example", ["cpu", "simulated"])
+@pytest.mark.parametrize("example", ["cpu", "cuda", "simulated"])
 def test_the_model_example_has_the_digest_of_the_starter_artefact(example: str) -> None:
     *_, model = yaml.safe_load_all((EXAMPLES / example / "model.yaml").read_text())
     checkpoint = model["spec"]["model"]["checkpoint"]

@@ -1,5 +1,6 @@
 """A file that is not what its sha256 says never reaches a card or a server, and the status says so."""
 
+import hashlib
 from pathlib import Path
 
 from gharial_cluster.demo.recording import transcribe
@@ -8,7 +9,9 @@ from gharial_cluster.demo.site import Site, example
 WRONG = "0" * 64
 
 
-def test_a_wrong_bitstream_is_not_flashed_and_the_pool_says_so(site: Site) -> None:
+def test_a_wrong_bitstream_is_not_flashed_and_the_pool_says_so(
+    site: Site, recordings: list[Path], offline: dict[Path, str]
+) -> None:
     site.put_bitstream("1.13.0")
     [pool] = example("pool")
     right = pool["spec"]["bitstream"]
@@ -20,9 +23,13 @@ def test_a_wrong_bitstream_is_not_flashed_and_the_pool_says_so(site: Site) -> No
     site.apply(pool)
     try:
         condition = site.wait_condition("asrcardpool", "simulated", "Degraded", reason="ChecksumMismatch", timeout=90)
-        assert WRONG in condition["message"]
+        found = (site.cluster.paths.root / "bitstreams" / "1.13.0.flash").read_bytes()
+        assert WRONG in condition["message"] and hashlib.sha256(found).hexdigest() in condition["message"]
         versions = {card["bitstream"] for node in site.objects("asrcardnodes") for card in node["status"]["cards"]}
         assert versions == {"1.14.0"}
+        assert not [node["metadata"]["name"] for node in site.objects("nodes") if node["spec"].get("unschedulable")]
+        streamed = transcribe(recordings[0], site.gateway_url(), "--fast")
+        assert streamed["transcript"] == offline[recordings[0]]
     finally:
         pool["spec"]["bitstream"] = right
         site.apply(pool)

@@ -10,7 +10,7 @@ from gharial_api.model import GatewayRef
 from gharial_operator.config import OperatorConfig
 from gharial_operator.facts import GatewayFacts, ModelFacts, PodFacts, PodStreams, RouteFacts
 from gharial_operator.kinds import HTTP_ROUTE, TRAFFIC_POLICY
-from gharial_operator.policies.card_supply import supply
+from gharial_operator.policies.card_supply import offer
 from gharial_operator.policies.cards import fit_versions
 from gharial_operator.policies.last_words import last_words
 from gharial_operator.policies.model import ModelDecision, decide_model
@@ -21,7 +21,7 @@ from gharial_operator.specs.http_route import build_http_route
 from gharial_operator.specs.service import build_service
 from machines import card
 from manifests import SHA
-from pool_facts import NOW, a_card_node, a_model, a_node, a_pool, old, stored
+from pool_facts import NOW, a_card_node, a_model, a_pool, old, stored
 
 CONFIG = OperatorConfig(server_image="server:1", cuda_server_image="server-cuda:1")
 READY = PodFacts("p1", ready=True, scheduled=True, ip="10.0.0.1")
@@ -31,7 +31,7 @@ APIS = frozenset({HTTP_ROUTE.kind, TRAFFIC_POLICY.kind})
 
 def facts(*pods: PodFacts, cards: list[dict[str, Any]] | None = None, **spec: Any) -> ModelFacts:
     node = a_card_node("a", *([card()] if cards is None else cards))
-    return ModelFacts(a_model(**spec), NOW, a_pool(), (a_node("a"),), (node,), pods=pods)
+    return ModelFacts(a_model(**spec), NOW, a_pool(), offer(a_pool(), [node]), pods=pods)
 
 
 def said(decision: ModelDecision, kind: str) -> tuple[str, str, str]:
@@ -98,7 +98,7 @@ def test_a_gateway_leads_streams_recordings_and_the_page_to_their_ports_and_noth
 
 
 def test_cards_that_other_models_want_do_not_count() -> None:
-    seen = replace(facts(), neighbours=(a_model("other", replicas=1),))
+    seen = replace(facts(), taken=1)
     status, reason, message = said(decide_model(seen, CONFIG), "CapacityAvailable")
     assert (status, reason) == ("False", "InsufficientCards")
     assert "1 usable of 1 card, of which other models want 1" in message
@@ -168,8 +168,7 @@ def test_while_nodes_have_an_earlier_good_bitstream_pods_may_run_on_it() -> None
     expression = card_expression(a_pool(), fit_versions(a_pool(), nodes))
     assert 'compareTo(semver("1.2.0")) == 0 || ' in expression
     assert expression.endswith('compareTo(semver("1.1.0")) == 0)')
-    facts = ModelFacts(a_model(), NOW, a_pool(), card_nodes=tuple(nodes))
-    assert supply(facts).usable == 2
+    assert offer(a_pool(), nodes).usable == 2
 
 
 @pytest.mark.parametrize(("at_a_time", "allowed"), [(1, 1), (5, 5), ("50%", "50%"), (0, 1), ("0%", 1)])

@@ -140,6 +140,43 @@ def test_a_wrong_checksum_says_what_was_expected_and_what_was_found(api: Api) ->
     assert "1" * 64 in found["message"]
 
 
+def add_claim(api: Api, pod: str, like: dict[str, Any]) -> None:
+    """The claim that Kubernetes makes for a pod, from the template as it is."""
+    uid = api.get(f"{PODS}/{pod}")["metadata"]["uid"]
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": pod, "uid": uid, "controller": True}
+    meta = {"name": f"{pod}-card", "labels": {"asr.gharial.dev/model": "english"}, "ownerReferences": [owner]}
+    claim = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaim",
+        "metadata": meta,
+        "spec": like["spec"]["spec"],
+    }
+    api.request("POST", f"/apis/resource.k8s.io/v1/{HERE}/resourceclaims", claim)
+
+
+def test_a_pod_that_waits_for_a_card_of_before_is_made_anew_and_no_other(api: Api) -> None:
+    api.request("POST", MODELS, model(replicas=3))
+    before = eventually(lambda: api.get(f"{TEMPLATES}/english"))
+    nowhere = {"conditions": [condition("PodScheduled", "False", "0/1 nodes are available")]}
+    for name, status in (("waits", nowhere), ("runs", READY_POD), ("without-claim", nowhere)):
+        add_pod(api, name, status)
+    for name in ("waits", "runs"):
+        add_claim(api, name, before)
+    api.merge(f"{POOLS}/cards", {"spec": {"bitstream": {"version": "1.3.0", "sha256": SHA[::-1]}}})
+    eventually(lambda: api.get(f"{PODS}/waits") is None)
+    after = eventually(lambda: api.get(f"{TEMPLATES}/english"))
+    assert after["spec"] != before["spec"]
+    # Its successor waits for a card of now, and is left alone.
+    add_pod(api, "waits-again", nowhere)
+    add_claim(api, "waits-again", after)
+    api.merge(f"{MODELS}/english", {"spec": {"replicas": 2}})
+    eventually(lambda: api.get(f"{MODELS}/english")["status"]["observedGeneration"] == 2)
+    left = {pod["metadata"]["name"] for pod in api.items(PODS)}
+    assert left == {"runs", "without-claim", "waits-again"}
+    for claim in api.items(f"/apis/resource.k8s.io/v1/{HERE}/resourceclaims"):
+        api.delete(f"/apis/resource.k8s.io/v1/{HERE}/resourceclaims/{claim['metadata']['name']}")
+
+
 def test_too_few_cards_are_explained_with_numbers_and_names(api: Api) -> None:
     report(api, "node-a", card(licence={"state": "Expired"}, phase="Pending"))
     api.request("POST", MODELS, model(replicas=2))

@@ -3,9 +3,9 @@
 from typing import Any
 
 from gharial_api import AsrCardNode
+from gharial_api.words import names
 from gharial_operator.facts import NodeFacts, PoolFacts
 from gharial_operator.policies.pool import PoolDecision, decide_pool
-from gharial_operator.policies.words import names
 from machines import card
 from pool_facts import NOW, a_card_node, a_model, a_node, a_pool, failed, old
 
@@ -89,10 +89,15 @@ def test_a_licence_that_ends_soon_is_valid_and_said() -> None:
     assert message.startswith("1 of 2 cards with a licence that ends soon") and "2026-12-01" in message
 
 
+def test_a_card_whose_licence_ends_soon_still_counts() -> None:
+    decision = decide(a_card_node("a", card(licence={"state": "ExpiresSoon"}, streams={"capacity": 16})))
+    assert (decision.status.cards.ready, decision.status.streams.capacity) == (1, 16)
+    assert said(decision, "Ready")[0] == "True"
+
+
 def test_drivers_without_licences_need_none() -> None:
-    decision = decide(nodes=[a_node("a", gpus=2)], driver="cuda", bitstream=None, licences=None)
+    decision = decide(nodes=[a_node("a")], driver="cpu", bitstream=None, licences=None)
     assert said(decision, "LicencesValid")[1] == "LicencesNotNeeded"
-    assert said(decision, "Ready")[2] == "2 pods fit on 1 node with driver cuda."
     assert decision.card_nodes == {}
 
 

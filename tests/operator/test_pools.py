@@ -168,5 +168,5 @@ def test_a_pool_of_cores_counts_the_pods_that_fit(api: Api) -> None:
         ),
     )
     found = becomes(api, "cores", "Ready", "CardsReady")
-    assert found["message"] == "3 pods fit on 1 node with driver cpu."
+    assert found["message"] == "3 pods of 2 cores and 4Gi fit on 1 node."
     assert not api.items(CARD_NODES)

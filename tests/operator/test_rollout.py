@@ -267,6 +267,12 @@ def test_leaving_takes_away_what_is_ours_and_nothing_else() -> None:
     assert leave(nodes, "cards") == (Uncordon("ours"), Label("ours", "cards", None), Unmark("taken-back"))
 
 
+def test_a_node_that_was_done_waits_for_the_next_bitstream_since_that_was_asked_for() -> None:
+    before = {"rollout": {"state": "Done", "since": "2025-12-01T00:00:00Z", "goal": "1.1.0 0123456789abcdef"}}
+    plan = decide({"upgradePolicy": {"paused": True}}, [view("a", old(), **before)])
+    assert (plan.nodes["a"].state, plan.nodes["a"].record.since) == ("Pending", NOW)
+
+
 def test_a_pause_says_when_to_look_again() -> None:
     assert decide({}, [view("a", failed(1, 10))]).recheck == 50.0
 

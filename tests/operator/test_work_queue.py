@@ -124,3 +124,56 @@ def test_an_alarm_wakes_later_and_an_event_wakes_sooner() -> None:
         worker.cancel()
 
     run(scene)
+
+
+def test_pools_come_before_models_that_were_woken_earlier() -> None:
+    async def scene(queue: WorkQueue) -> None:
+        done: asyncio.Queue[str] = asyncio.Queue()
+
+        async def reconcile(key: Key) -> float | None:
+            done.put_nowait(key.name)
+            return None
+
+        queue.wake(Key("AsrModel", "first", "default"))
+        queue.wake(Key("AsrModel", "second", "default"))
+        queue.wake(A)
+        worker = asyncio.create_task(queue.work(reconcile))
+        assert [await done.get() for _ in range(3)] == ["a", "first", "second"]
+        worker.cancel()
+
+    run(scene)
+
+
+def test_what_took_long_rests_as_long_before_it_is_done_again() -> None:
+    now = 0.0
+    seconds: list[float] = []
+
+    async def scene() -> None:
+        nonlocal now
+        queue = WorkQueue(lambda: now)
+        done: asyncio.Queue[Key] = asyncio.Queue()
+
+        async def reconcile(key: Key) -> float | None:
+            nonlocal now
+            now += 0.25
+            done.put_nowait(key)
+            return None
+
+        def wake_after(key: Key, delay: float) -> None:
+            seconds.append(delay)
+
+        worker = asyncio.create_task(queue.work(reconcile))
+        queue.wake(A)
+        await done.get()
+        await asyncio.sleep(0)
+        queue.wake_after = wake_after  # type: ignore[method-assign]
+        queue.wake(A)
+        now += 0.2
+        queue.wake(A)
+        now += 0.2
+        queue.wake(A)
+        await done.get()
+        worker.cancel()
+
+    asyncio.run(scene())
+    assert seconds == [pytest.approx(0.25), pytest.approx(0.05)]

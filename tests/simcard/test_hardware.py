@@ -170,6 +170,15 @@ def test_a_hung_card_says_so_until_its_power_cycle(box: Cards) -> None:
     eventually(lambda: health.exists() and health.read_text() == "ok\n")
 
 
+def test_a_card_that_did_not_boot_stays_away_when_its_process_starts_anew(box: Cards) -> None:
+    box.inject(Fault.BOOT_FAILS)
+    power_cycle(box)
+    eventually(lambda: box.state()[0]["faults"] == {})
+    box.kill()
+    box.start()
+    assert live(box) == "off the bus"
+
+
 def test_make_bitstream_writes_the_same_valid_file_each_time(tmp_path: Path) -> None:
     for name in ("a", "b"):
         words = ["make-bitstream", "--version", "1.14.0", "-o", str(tmp_path / name)]

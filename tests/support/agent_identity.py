@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from gharial_agent.kube import Kube
+from gharial_kube.client import Kube
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "gharial"
 NAMESPACE = "gharial-system"

@@ -90,7 +90,7 @@ def install_crds(api: Api, *folders: Path) -> None:
 
 
 def _established(definition: Any) -> bool:
-    conditions = definition.get("status", {}).get("conditions", [])
+    conditions = definition.get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 

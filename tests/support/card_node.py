@@ -17,7 +17,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from gharial_agent.kube import Kube, KubeError
+from gharial_kube.client import Kube, KubeError
 from gharial_wire.bitstream import make_bitstream
 from gharial_wire.licence import Licence, sign
 from kubelet_double import Kubelet
@@ -42,6 +42,7 @@ class CardNode:
     cards: Cards = field(init=False)
     kubelet: Kubelet = field(init=False)
     agent: subprocess.Popen[bytes] | None = None
+    options: list[str] = field(default_factory=list)  # more words for the agent
 
     def __post_init__(self) -> None:
         words = [
@@ -70,7 +71,7 @@ class CardNode:
             "--public-key", str(self.root / "public.pem"), "--state", str(self.root / "state"),
             "--cdi", str(self.root / "cdi"), "--kubelet-root", str(self.kubelet.root),
             "--simulated-root", str(self.cards.root), "--flash-tool", tool, "--http-port", "0",
-            "--boot-seconds", "3",
+            "--boot-seconds", "3", *self.options,
         ]  # fmt: skip
         self.agent = subprocess.Popen(words, env=ENVIRONMENT)
 
@@ -88,6 +89,15 @@ class CardNode:
         status = self.agent.wait(30)
         self.agent = None
         return status
+
+    def stop_agent_softly(self, seconds: float) -> int | None:
+        """SIGTERM; the exit status, or None when the agent still runs after so long."""
+        assert self.agent is not None
+        self.agent.send_signal(signal.SIGTERM)
+        try:
+            return self.agent.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
 
     def ids(self) -> list[str]:
         return [card["cardId"] for card in self.cards.state()]

@@ -1,9 +1,13 @@
 """What the kubelet does with a DRA plugin, over the same sockets with the same stubs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
+from gharial_agent.dra.kubelet import dra_health_v1alpha1_pb2 as health
+from gharial_agent.dra.kubelet import dra_health_v1alpha1_pb2_grpc as health_grpc
 from gharial_agent.dra.kubelet import dra_v1_pb2 as dra
 from gharial_agent.dra.kubelet import dra_v1_pb2_grpc as dra_grpc
 from gharial_agent.dra.kubelet import plugin_registration_v1_pb2 as registration
@@ -43,3 +47,10 @@ class Kubelet:
             stub: Any = dra_grpc.DRAPluginStub(channel)  # type: ignore[no-untyped-call]
             request = dra.NodeUnprepareResourcesRequest(claims=claims)
             return dict(stub.NodeUnprepareResources(request, timeout=SECONDS).claims)
+
+    @contextmanager
+    def watch_health(self, seconds: float = SECONDS) -> Iterator[Iterator[health.NodeWatchResourcesResponse]]:
+        """NodeWatchResources: the lists as they come, for at most so long."""
+        with grpc.insecure_channel(f"unix://{self.register().endpoint}") as channel:
+            stub: Any = health_grpc.DRAResourceHealthStub(channel)  # type: ignore[no-untyped-call]
+            yield stub.NodeWatchResources(health.NodeWatchResourcesRequest(), timeout=seconds)

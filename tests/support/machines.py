@@ -9,8 +9,9 @@ CARD_NODES = "/apis/asr.gharial.dev/v1alpha1/asrcardnodes"
 WHEN = "2026-01-01T00:00:00Z"
 
 
-def add_node(api: Api, name: str, labels: dict[str, str], *, ready: bool = True, cpu: str = "4") -> None:
-    """A Kubernetes node, as its kubelet would register it."""
+def add_node(api: Api, name: str, labels: dict[str, str], *, ready: bool = True, **allocatable: str) -> None:
+    """A Kubernetes node, as its kubelet would register it: 4 cores and 16 GiB unless `allocatable` says otherwise."""
+    has = {"cpu": "4", "memory": "16Gi", **allocatable}
     api.apply(f"{NODES}/{name}", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
     condition = {
         "type": "Ready",
@@ -20,7 +21,7 @@ def add_node(api: Api, name: str, labels: dict[str, str], *, ready: bool = True,
         "lastHeartbeatTime": WHEN,
         "lastTransitionTime": WHEN,
     }
-    api.merge(f"{NODES}/{name}/status", {"status": {"conditions": [condition], "allocatable": {"cpu": cpu}}})
+    api.merge(f"{NODES}/{name}/status", {"status": {"conditions": [condition], "allocatable": has, "capacity": has}})
 
 
 def card(address: str = "0000:3b:00.0", **fields: Any) -> dict[str, Any]:

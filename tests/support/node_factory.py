@@ -4,8 +4,8 @@ from pathlib import Path
 
 from agent_identity import write_kubeconfig
 from card_node import CardNode
-from gharial_agent.kube import Kube
 from gharial_cluster.control_plane import ControlPlane
+from gharial_kube.client import Kube
 
 
 def make_node(plane: ControlPlane, name: str, folder: Path) -> CardNode:

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import kopf
 from gharial_operator.api_client import ApiClient
 from gharial_operator.apply import Writer
 from gharial_operator.config import OperatorConfig
 from gharial_operator.context import Context
+from gharial_operator.snapshot.reads import ApiReads
 from gharial_operator.work_queue import WorkQueue
 
 Look = Callable[[Context], Awaitable[object]]
@@ -36,8 +36,8 @@ async def _live(number: int, look: Look) -> bool:
         if left == 0:
             raise KilledError
 
-    async with ApiClient(kopf.OperatorSettings()) as client:
-        context = Context(OperatorConfig(), client, Writer(client, fuse), WorkQueue())
+    async with ApiClient() as client:
+        context = Context.of(OperatorConfig(), client, Writer(client, fuse), WorkQueue(), ApiReads(client))
         try:
             while True:
                 before = left

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gharial_api import AsrCardNode, AsrCardPool, AsrModel
-from gharial_operator.facts import NodeFacts, PodView
+from gharial_operator.facts import NodeFacts, PodView, PoolFacts
 from gharial_operator.policies.rollout import NodeView
 from machines import card
 from manifests import model, pool
@@ -30,7 +30,8 @@ def _stored(manifest: dict[str, Any], created: str) -> dict[str, Any]:
 
 def a_node(name: str = "node-a", **fields: Any) -> NodeFacts:
     """A good node that the pool selects."""
-    return NodeFacts(**{"name": name, "labels": LABELS, "ready": True, "cpu_cores": 4.0, **fields})
+    usual = {"name": name, "labels": LABELS, "ready": True, "cpu_cores": 4.0, "memory_bytes": 2**34}
+    return NodeFacts(**{**usual, **fields})
 
 
 def a_card_node(
@@ -96,3 +97,10 @@ def flashed(seconds_ago: float) -> dict[str, Any]:
     """A card that got the new bitstream some time ago."""
     when = (NOW - timedelta(seconds=seconds_ago)).isoformat()
     return card(lastFlash={"attempt": 1, "result": "Succeeded", "time": when, "version": "1.2.0"})
+
+
+def pool_facts(pool: AsrCardPool, *views: NodeView) -> PoolFacts:
+    """A pool that owns these nodes and no others."""
+    nodes = tuple(view.card_node for view in views if view.card_node)
+    power = {view.name: view.power for view in views if view.power}
+    return PoolFacts(pool, NOW, tuple(view.node for view in views), nodes, power=power)

@@ -92,7 +92,7 @@ def agents(api: Api, bad_version: str = "") -> None:
         now = cards[0] if cards else card(bitstream="1.1.0")
         target = spec["bitstream"]["version"]
         at = 0 if now["phase"] == "Failed" else WAY.index(now["phase"])
-        if now["bitstream"] != target and (at > 0 or spec["flash"] == "Allowed"):
+        if at > 0 or (now["bitstream"] != target and spec["flash"] == "Allowed"):
             done = at == len(WAY) - 1
             now = card(bitstream=target) if done else {**now, "phase": WAY[at + 1]}
             if done and target == bad_version:

@@ -1,65 +1,24 @@
 """A machine's power by Redfish, against sushy-tools' emulator: a real Redfish service whose machine is not there."""
 
 import http.server
-import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-import requests
+from api_server import eventually
+from gharial_cluster.control_plane import free_ports
 from gharial_operator.power.controller import Power, PowerError, Switch
 from gharial_operator.power.redfish import Redfish, RedfishAddress
+from redfish_emulator import redfish_emulator
 
 ONE, TWO = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/redfish/v1/", timeout=2).ok
-    except requests.RequestException:
-        return False
 
 
 @pytest.fixture(scope="module", params=[[ONE], [ONE, TWO]], ids=["one system", "two systems"])
 def emulator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """A running emulator's address, and how many systems it has."""
-    folder: Path = tmp_path_factory.mktemp("redfish")
-    port = free_port()
-    systems = [{"uuid": uuid, "name": uuid[:4], "power_state": "On", "nics": []} for uuid in request.param]
-    settings = {
-        "SUSHY_EMULATOR_LISTEN_IP": "127.0.0.1",
-        "SUSHY_EMULATOR_LISTEN_PORT": port,
-        "SUSHY_EMULATOR_FAKE_SYSTEMS": systems,
-        "SUSHY_EMULATOR_STATE_DIR": str(folder),
-    }
-    (folder / "emulator.conf").write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
-    program = Path(sys.executable).with_name("sushy-emulator")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "--fake", "--config", folder / "emulator.conf"], stdout=log, stderr=log)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: answers(url))
-        yield url, len(systems)
-    finally:
-        process.terminate()
-        process.wait(10)
+    with redfish_emulator(tmp_path_factory.mktemp("redfish"), request.param) as url:
+        yield url, len(request.param)
 
 
 def machine(url: str, username: str = "admin") -> Redfish:
@@ -74,7 +33,7 @@ def test_a_machine_goes_off_and_on_again_and_asking_twice_is_harmless(emulator: 
     off = Switch.CUT if systems == 1 else Switch.SHUT_DOWN
     for switch, power in ((off, Power.OFF), (Switch.TURN_ON, Power.ON)):
         one.ask(switch)
-        eventually(lambda power=power: one.power() is power)  # type: ignore[misc]
+        eventually(lambda power=power: one.power() is power, 30)  # type: ignore[misc]
         one.ask(switch)
         assert one.power() is power
 
@@ -123,7 +82,7 @@ def test_a_controller_that_fails_or_refuses_is_told_with_the_remedy(status: int,
 
 def test_a_controller_that_is_not_there_is_told_at_once() -> None:
     with pytest.raises(PowerError, match="does not answer; check the address"):
-        machine(f"http://127.0.0.1:{free_port()}").ask(Switch.CUT)
+        machine(f"http://127.0.0.1:{free_ports(1)[0]}").ask(Switch.CUT)
 
 
 @pytest.mark.parametrize("url", ["10.0.0.5", "ipmi://10.0.0.5", "https://"])
