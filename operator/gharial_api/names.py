@@ -33,6 +33,8 @@ APPLIED_ANNOTATION = f"{GROUP}/applied"
 
 #: Holds a deleted pool until no model uses it and its AsrCardNodes are gone.
 POOL_FINALIZER = f"{GROUP}/pool"
+#: Holds a deleted AsrCardNode while its machine may be without power by our doing.
+POWER_FINALIZER = f"{GROUP}/power"
 #: Holds a deleted model until its route is closed and its pods have drained.
 MODEL_FINALIZER = f"{GROUP}/model"
 

@@ -37,6 +37,8 @@ class NodeFacts:
     controller: str = ""
     #: Guards a write against changes since this look. Says nothing about the node itself.
     resource_version: str = field(default="", compare=False)
+    #: Whether somebody deleted the Node; its machine may be there still.
+    deleted: bool = False
 
     @property
     def cordoned_by_us(self) -> bool:

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+import time
 
 from pydantic import TypeAdapter
 
@@ -21,7 +22,9 @@ from gharial_server.settings import Settings
 
 # How often the engine's health is looked after, in seconds.
 CHECK_EVERY = 0.25
-# What an engine may take to leave card and memory in order when the parent is gone, in seconds.
+# When the parent is gone: how long front ends may tell their streams so, and how long the engine may take to leave card
+# and memory in order, in seconds. A keeper waits for both.
+FAREWELL_SECONDS = 4.0
 STOP_SECONDS = 5.0
 
 
@@ -56,6 +59,10 @@ class EngineProcess:
     def _end_with_parent(self) -> None:
         while os.read(sys.stdin.fileno(), 1024):
             pass
+        # An engine that stopped at once would look to the front end like one that failed.
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        while not all(host.is_over for host in self._hosts) and time.monotonic() < deadline:
+            time.sleep(0.02)
         if self._engine is not None:
             stopping = threading.Thread(target=self._engine.stop, daemon=True)
             stopping.start()

@@ -44,6 +44,8 @@ class PowerHistories(Histories):
         for action in plan.actions:
             self.obey(action)
         self.world.keep(plan)
+        for name in self.world.unknown - set(plan.nodes):
+            self.world.forget_card_node(name)
 
     def orders(self) -> tuple[Action, ...]:
         return self.world.plan().actions
@@ -154,6 +156,14 @@ class PowerHistories(Histories):
         machine.lost = not machine.lost
         self.world.kubelets_are_heard()
 
+    @rule(number=some_node)
+    def an_admin_deletes_an_asrcardnode(self, number: int) -> None:
+        self.world.delete_card_node(self.node(number).name)
+
+    @rule(number=some_node)
+    def an_admin_deletes_the_node_of_a_machine_that_is_off(self, number: int) -> None:
+        self.world.delete_node(self.node(number).name)
+
     @rule(policy=policies, provider=providers)
     def admin_changes_the_policy(self, policy: dict[str, Any], provider: dict[str, Any] | None) -> None:
         super().admin_changes_the_policy(policy)
@@ -186,7 +196,7 @@ class PowerHistories(Histories):
         for node in world.nodes.values():
             assert world.machines[node.name].on, f"{node.name} is left off"
             assert node.cordoned_by != "us" and not node.mark and not node.labels
-            node.spec, node.read, node.generation = None, None, 0
+            world.forget_card_node(node.name)
         world.deleted = False
 
     def teardown(self) -> None:

@@ -7,11 +7,11 @@ fail, answer nothing, ignore what they are asked for, or belong to another machi
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gharial_api.node import LastFlash
+from gharial_api.node import LastFlash, NodeStatus
 from gharial_operator.facts import NodeFacts, PowerAnswer
 from gharial_operator.policies.rollout import Desired, NodeView, Plan, rollout
 from gharial_operator.policies.rollout.drain import leave
-from gharial_operator.policies.rollout.plan import Action, Machine, Turn
+from gharial_operator.policies.rollout.plan import Action, Cordon, Label, Machine, Tell, Turn, Uncordon, Unmark
 from gharial_operator.policies.rollout.standing import switching
 from gharial_operator.power.controller import Power, Switch
 from rollout_world import AGENT_PAUSE, SimCard, SimNode, SimPod, World, bitstream
@@ -60,6 +60,9 @@ class PowerWorld(World):
         self.memories = {id(card): Memory(card.version) for node in self.nodes.values() for card in node.cards}
         self.keeper = Keeper()
         self.cycles = 0
+        #: Nodes whose AsrCardNode was deleted and is held by its finalizer, and those whose Node was deleted.
+        self.doomed: set[str] = set()
+        self.unknown: set[str] = set()
 
     # What the operator sees and does.
 
@@ -68,6 +71,8 @@ class PowerWorld(World):
 
     def facts(self, node: SimNode) -> NodeFacts:
         machine = self.machines[node.name]
+        if node.name in self.unknown:
+            return NodeFacts(node.name, {}, ready=False, cordoned=True, deleted=True)
         return NodeFacts(
             node.name,
             dict(node.labels),
@@ -80,7 +85,11 @@ class PowerWorld(World):
         )
 
     def views(self) -> list[NodeView]:
-        return [self.view(node) for node in self.nodes.values()]
+        return [self.view(node, node.name in self.unknown) for node in self.nodes.values() if self.is_seen(node)]
+
+    def is_seen(self, node: SimNode) -> bool:
+        """Whether the operator looks at a node: of one whose Node is gone it does while the machine may be off."""
+        return node.name not in self.unknown or (node.spec is not None and switching(node.spec.rollout))
 
     def view(self, node: SimNode, leaving: bool = False) -> NodeView:
         """One node as the operator sees it."""
@@ -91,7 +100,8 @@ class PowerWorld(World):
         """What is decided while the pool goes: only nodes whose machines may be off are held on to."""
         kept = [node for node in self.nodes.values() if node.spec is not None and switching(node.spec.rollout)]
         plan = rollout([self.view(node, leaving=True) for node in kept], self.desired(), self.now)
-        rest = leave([self.facts(node) for node in self.nodes.values() if node not in kept], "cards")
+        known = [node for node in self.nodes.values() if node not in kept and node.name not in self.unknown]
+        rest = leave([self.facts(node) for node in known], "cards")
         return Plan(plan.nodes, (*plan.actions, *rest), machines=plan.machines)
 
     def keep(self, plan: Plan) -> None:
@@ -106,8 +116,38 @@ class PowerWorld(World):
         self.keeper = Keeper()
 
     def act(self, action: Action) -> None:
-        if not isinstance(action, Turn):
-            super().act(action)
+        match action:
+            case Turn():
+                return
+            case Cordon(name) | Uncordon(name) | Unmark(name) | Label(name, _, _) if name in self.unknown:
+                raise AssertionError(f"{action} of a Node that is gone")
+        super().act(action)
+        if isinstance(action, Tell) and action.plan.node in self.doomed and not switching(action.plan.record):
+            self.forget_card_node(action.plan.node)
+
+    def forget_card_node(self, name: str) -> None:
+        """The AsrCardNode has gone, and with it what was stored of the node's way."""
+        node = self.nodes[name]
+        node.spec, node.read, node.generation, node.status = None, None, 0, NodeStatus()
+        self.doomed.discard(name)
+
+    def delete_card_node(self, name: str) -> None:
+        """Somebody deletes it; its finalizer holds it while the machine may be off."""
+        spec = self.nodes[name].spec
+        if spec is not None and switching(spec.rollout):
+            self.doomed.add(name)
+        elif spec is not None:
+            self.forget_card_node(name)
+
+    def delete_node(self, name: str) -> None:
+        """Somebody deletes the Node of a machine that is off; its pods go with it, and its kubelet makes it anew."""
+        node = self.nodes[name]
+        if self.machines[name].on:
+            return
+        self.unknown.add(name)
+        node.cordoned_by, node.mark, node.ready = "", "", False
+        node.labels.clear()
+        self.pods = {uid: pod for uid, pod in self.pods.items() if pod.node != name}
 
     # What controllers and machines do.
 
@@ -161,6 +201,8 @@ class PowerWorld(World):
         """What Kubernetes has noticed of machines that are off, or on again."""
         for node in self.nodes.values():
             node.ready = self.machines[node.name].on and not self.machines[node.name].lost
+            if node.ready:
+                self.unknown.discard(node.name)
 
     def _boot(self, card: SimCard) -> None:
         memory = self.memories[id(card)]

@@ -10,7 +10,7 @@ from gharial_api.conditions import ConditionType
 from gharial_api.node import BUSY_PHASES
 from gharial_api.pool import CardCounts, PoolStatus, StreamCounts
 
-from gharial_operator.facts import PoolFacts
+from gharial_operator.facts import NodeFacts, PoolFacts
 from gharial_operator.policies.cards import broken, placed, usable
 from gharial_operator.policies.claims import Claims, claim_nodes
 from gharial_operator.policies.licences import licences
@@ -82,10 +82,12 @@ def _plan(facts: PoolFacts, views: list[NodeView]) -> Plan:
 
 def _views(facts: PoolFacts, by_node: Mapping[str, AsrCardNode], kept: set[str]) -> list[NodeView]:
     """The nodes that the pool keeps, and those that it may not let go of yet: their machines may be off."""
+    known = {node.name for node in facts.cluster_nodes}
+    deleted = [NodeFacts(name, {}, ready=False, cordoned=True, deleted=True) for name in by_node if name not in known]
     found, pods = [], defaultdict(list)
     for pod in facts.pods:
         pods[pod.node].append(pod)
-    for node in facts.cluster_nodes:
+    for node in (*facts.cluster_nodes, *deleted):
         card_node, leaving = by_node.get(node.name), node.name not in kept
         if leaving and (card_node is None or not switching(card_node.spec.rollout)):
             continue

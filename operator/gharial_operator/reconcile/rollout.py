@@ -121,7 +121,7 @@ class RolloutWriter:
 
     async def _tell(self, plan: NodePlan) -> None:
         seen = self._live.get(plan.node)
-        if self._pool is None or (seen is not None and seen.value.metadata.deletion_timestamp):
+        if self._pool is None or (seen is not None and _has_gone(seen)):
             return
         if seen is None:
             await self._writer.apply(kinds.CARD_NODE, build_card_node(self._pool, plan), None)
@@ -140,6 +140,12 @@ class RolloutWriter:
             _count_power_cycle(before, plan)
         else:
             self._told[plan.node] = held
+
+
+def _has_gone(seen: Seen[AsrCardNode]) -> bool:
+    """Whether the AsrCardNode is deleted; one that our finalizer holds is told all until its machine has power."""
+    meta = seen.value.metadata
+    return meta.deletion_timestamp is not None and names.POWER_FINALIZER not in meta.finalizers
 
 
 def _worth_an_event(before: NodeSpec, plan: NodePlan) -> bool:

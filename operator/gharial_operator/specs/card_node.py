@@ -6,6 +6,7 @@ from gharial_api.node import NodeSpec
 
 from gharial_operator.kinds import CARD_NODE
 from gharial_operator.policies.rollout import NodePlan
+from gharial_operator.policies.rollout.standing import switching
 
 
 def build_card_node(pool: AsrCardPool, plan: NodePlan) -> JsonObject:
@@ -35,4 +36,7 @@ def build_card_node(pool: AsrCardPool, plan: NodePlan) -> JsonObject:
             }
         ],
     }
+    if switching(plan.record):
+        # Applied only now, so that it goes by itself with the first plan after the machine's power is back.
+        head["metadata"]["finalizers"] = [names.POWER_FINALIZER]
     return {**head, "spec": spec.to_json()}

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,19 @@ class Machine:
             self.agent_steps()
 
     def kubelet_says(self, ready: bool) -> None:
+        if self.api.get(f"{NODES}/{self.name}") is None:
+            self.register()
         when = "2026-01-01T00:00:00Z"
         condition = {"type": "Ready", "status": str(ready), "reason": "Test", "message": ""}
         times = {"lastHeartbeatTime": when, "lastTransitionTime": when}
         status = {"conditions": [{**condition, **times}], "nodeInfo": {"bootID": f"boot-{self.boots}"}}
         self.api.merge(f"{NODES}/{self.name}/status", {"status": status})
+
+    def register(self) -> None:
+        """The kubelet makes its Node, with the label and the annotation that it was configured with."""
+        add_node(self.api, self.name, LABELS)
+        address = f"{self.url}/redfish/v1/Systems/{SYSTEMS[self.name]}"
+        self.api.merge(f"{NODES}/{self.name}", {"metadata": {"annotations": {"asr.gharial.dev/bmc": address}}})
 
     def pods(self) -> list[str]:
         """Pods of the node that do not belong to it as its DaemonSets' do."""
@@ -83,9 +91,6 @@ class Machine:
 
 
 def place(api: Api, url: str, name: str) -> Machine:
-    add_node(api, name, LABELS)
-    address = f"{url}/redfish/v1/Systems/{SYSTEMS[name]}"
-    api.merge(f"{NODES}/{name}", {"metadata": {"annotations": {"asr.gharial.dev/bmc": address}}})
     machine = Machine(api, url, name)
     machine.kubelet_says(ready=True)
     return machine
@@ -149,6 +154,25 @@ def why(api: Api, node: str) -> str:
     return str(api.get(f"{CARD_NODES}/{node}")["spec"]["flashReason"])
 
 
+def until(api: Api, machines: dict[str, Machine], reached: Callable[[], bool]) -> None:
+    """The operator and the machines live until it is so."""
+    for _ in range(200):
+        operator_lives()
+        live_on(machines)
+        if reached():
+            return
+    raise AssertionError(why(api, "node-a"))
+
+
+def replace_the_pool_by_force(api: Api) -> None:
+    """It goes without its finalizer, its AsrCardNodes are collected as garbage, and a pool of the same name comes."""
+    api.merge(f"{POOLS}/cards", {"metadata": {"finalizers": None}})
+    api.delete(f"{POOLS}/cards")
+    for name in SYSTEMS:
+        api.delete(f"{CARD_NODES}/{name}")
+    api.request("POST", POOLS, pool(upgradePolicy={"powerCycle": REDFISH}))
+
+
 def roll(api: Api, machines: dict[str, Machine], writes: int) -> tuple[int, list[str]]:
     """A whole rollout; returns how often the operator was killed, and node-a's steps on the way."""
     deaths, seen = 0, []
@@ -202,12 +226,30 @@ def test_a_controller_that_gives_trouble_is_named_and_a_pool_deleted_half_way_le
     events = [e["reason"] for e in api.items("/api/v1/namespaces/default/events") if e["type"] == "Warning"]
     assert "PowerControllerFailed" in events
     api.merge(f"{SECRETS}/bmc", {"data": {"password": base64.b64encode(b"admin").decode()}})
-    for _ in range(200):
-        operator_lives()
-        live_on(machines)
-        if not machines["node-a"].on:
-            return  # the fixture deletes the pool now, and looks whether the machine gets its power back
-    raise AssertionError(why(api, "node-a"))
+    # The fixture deletes the pool then, and looks whether the machine gets its power back.
+    until(api, machines, lambda: not machines["node-a"].on)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("lost", [CARD_NODES, NODES, POOLS])
+def test_a_machine_gets_its_power_back_though_its_asrcardnode_or_node_or_pool_is_deleted_meanwhile(
+    api: Api, machines: dict[str, Machine], lost: str
+) -> None:
+    machine = machines["node-a"]
+    until(api, machines, lambda: not machine.on)
+    if lost == POOLS:
+        replace_the_pool_by_force(api)
+    else:
+        api.delete(f"{lost}/node-a")
+    held = api.get(f"{CARD_NODES}/node-a")["metadata"]
+    assert held["finalizers"] == ["asr.gharial.dev/power"]
+    until(api, machines, lambda: machine.on)
+    until(api, machines, lambda: state(api, "node-a") == "Done")
+    left = api.get(f"{CARD_NODES}/node-a")["metadata"]
+    assert left["uid"] != held["uid"] or lost == NODES
+    assert "finalizers" not in left
+    assert (machine.boots, machine.live) == (1, "1.2.0")
+    assert not cordon(api, "node-a")[0]
 
 
 def test_a_machine_without_a_controllers_address_is_named_before_it_is_drained(

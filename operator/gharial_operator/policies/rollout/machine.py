@@ -54,6 +54,8 @@ def _in_order(decisions: Sequence[tuple[NodeView, Decision]]) -> tuple[Action, .
 
 
 def _shows(view: NodeView, decision: Decision) -> bool:
+    if view.node.deleted:
+        return True
     labels = view.node.labels
     return (labels.get(POOL_LABEL), labels.get(ROLLOUT_LABEL)) == (decision.plan.pool, decision.plan.state)
 
