@@ -35,6 +35,8 @@ ROLLOUT_LABEL = f"{GROUP}/rollout"
 CONTROLLER_ANNOTATION = f"{GROUP}/bmc"
 
 PowerStep = Literal["Waiting", "TurningOff", "KeptOff", "TurningOn", "TurnedOn"]
+#: The machine may be without power, by our doing: it gets it back whatever happens meanwhile.
+SWITCHING: frozenset[PowerStep] = frozenset({"TurningOff", "KeptOff", "TurningOn"})
 
 
 class MachinePowerCycle(ApiModel):
@@ -49,6 +51,9 @@ class MachinePowerCycle(ApiModel):
     """metadata.generation that told the agent of the step; what it reported before counts for nothing."""
     boot_id: str = Field(default="", max_length=128)
     """Boot id of the Node's kernel before the power cycle; another one shows that the machine has started anew."""
+    asked_boot_id: str = Field(default="", max_length=128)
+    """Boot id after which the agent was last asked what its cards run; until it has answered, its report is of
+    before the restart."""
     controller: str = Field(default="", max_length=2048)
     """Address of the controller that was asked: what has begun is finished even if the annotation goes."""
     secret: str = Field(default="", max_length=253)

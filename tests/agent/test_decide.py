@@ -257,6 +257,13 @@ def test_what_nobody_wants_any_more_is_written_over_before_the_power_cycle_makes
     assert verdict(outlived).action == PowerCycle(ID), "a card with a switch of its own goes on as it has begun"
 
 
+@pytest.mark.parametrize("step", ["TurningOff", "KeptOff", "TurningOn"])
+def test_a_bitstream_changed_while_the_machine_goes_off_and_on_waits_until_it_is_back(step: PowerStep) -> None:
+    outlived = with_intent(intent(Step.WRITTEN, version="1.13.0", sha256="c" * 64))
+    found = verdict(outlived, replace(MACHINE, may_flash=False, power=step))
+    assert (found.phase, found.action) == ("PowerCycling", None), "Flashing would hold up the power that it waits for"
+
+
 def too_new(state: LicenceState = LicenceState.VERSION_EXCEEDED) -> Judgement:
     licence = Licence(
         card_id=ID, max_version="1.5.0", max_release_date=date(2025, 1, 1), issued=date(2024, 1, 1)

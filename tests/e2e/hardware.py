@@ -19,8 +19,13 @@ TAINT = "asr.gharial.dev/card"
 #: Asks the node's hardware for a failure, and prints when (seconds since 1970).
 INJECT = """
 import json, socket, sys, time
-hardware = socket.socket(socket.AF_UNIX)
-hardware.connect("/run/gharial/hardware/control.sock")
+for _ in range(300):  # after a restart of the node its hardware's process comes a little later
+    try:
+        hardware = socket.socket(socket.AF_UNIX)
+        hardware.connect("/run/gharial/hardware/control.sock")
+        break
+    except OSError:
+        time.sleep(0.1)
 card, fault, times = sys.argv[1:]
 struck = time.time()
 hardware.sendall(json.dumps({"request": "inject", "cardId": card, "fault": fault, "times": times}).encode() + b"\\n")

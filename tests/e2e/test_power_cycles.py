@@ -12,8 +12,10 @@ from gharial_cluster.network_plan import NODES
 from gharial_cluster.redfish.controllers import MachineControllers
 from gharial_cluster.redfish.door import Mood
 from gharial_cluster.redfish.emulator import PASSWORD, USERNAME
+from gharial_wire.card_control import Fault
 
 from .entrances import Entrances
+from .hardware import Hardware, told_by_agent
 from .pods import is_ready
 from .rollout.fleet import AWAY, Fleet
 from .rollout.watching import Seen, Watching
@@ -112,6 +114,64 @@ def test_machines_are_power_cycled_under_live_streams_although_one_controller_is
         crowd.expect_whole()
     assert watching.most_out_of_service() == 1
     fleet.expect_no_traces()
+
+
+@pytest.mark.timeout(1200)
+def test_a_person_power_cycles_machines_a_reboot_is_not_enough_and_a_card_that_stays_away_is_flashed_again(
+    site: Site, fleet: Fleet, offline: dict[Path, str]
+) -> None:
+    short = {recording: words for recording, words in offline.items() if recording.name != "digits.flac"}
+    hardware = Hardware(site)
+    policy = {"powerCycle": {"provider": "manual"}, "retries": 1, "backoffSeconds": 1}
+    with (
+        Watching(site) as watching,
+        Entrances(site) as entrances,
+        Crowd(short, entrances.url, STREAMS) as crowd,
+        hardware.mended(),
+    ):
+        fleet.roll_out(**policy)
+        waits = "power-cycle"
+        now = watching.wait(lambda now: bool(whose(now, "PowerCycleRequired", waits)), 180)
+        first = whose(now, "PowerCycleRequired", waits)
+        expect_power_cycle_is_asked_for(site, first)
+
+        site.cluster.restart_node(first)
+        still = f"{first} was restarted, and 0000:25:00.0 still runs"
+        watching.wait(lambda now: whose(now, "PowerCycleRequired", still) == first, 180)
+
+        hardware.inject(first, Fault.BOOT_FAILS, 1)
+        power_cycle(site, first)
+        stays_away = "CardNotEnumerated"
+        wait_until(lambda: stays_away in told_by_agent(site, first), 180, lambda: str(watching.now()))
+        # The write is repeated, and then it needs the machine's power once more.
+        written_again = f"power-cycle {first}"
+        watching.wait(lambda now: whose(now, "PowerCycleRequired", written_again) == first, 240)
+        assert hardware.status(first)["lastFlash"]["attempt"] == 2
+        power_cycle(site, first)
+        watching.wait(lambda now: now[first].state == "Done", 240)
+
+        second = other(first)
+        watching.wait(lambda now: whose(now, "PowerCycleRequired", waits) == second, 240)
+        power_cycle(site, second)
+        watching.wait(fleet.done, 240)
+        crowd.expect_whole()
+    assert watching.most_out_of_service() == 1
+    fleet.expect_no_traces()
+
+
+def power_cycle(site: Site, node: str) -> None:
+    """What a person does who was asked to."""
+    site.cluster.power_off(node)
+    site.cluster.power_on(node)
+
+
+def expect_power_cycle_is_asked_for(site: Site, node: str) -> None:
+    """The words say what to do, and the machine is empty: it may be switched off at any time."""
+    live = site.get("asrcardnode", node)
+    assert live is not None
+    assert "a reboot is not enough" in live["spec"]["flashReason"]
+    pods = [pod for pod in site.objects("pods") if pod["spec"].get("nodeName") == node]
+    assert {pod["metadata"]["ownerReferences"][0]["kind"] for pod in pods} <= {"DaemonSet", "Node"}
 
 
 def expect_others_are_served(site: Site) -> None:

@@ -23,10 +23,14 @@ def decide(views: list[NodeView], **policy: Any) -> Plan:
     return rollout(views, Desired.of(a_pool(upgradePolicy=spec)), NOW)
 
 
-def waiting(step: str = "", ago: float = 0.0, *cards: dict[str, Any], **fields: Any) -> NodeView:
-    """Node a, cordoned and empty, with a written card, at a step of its power cycle."""
+def waiting(step: str = "", ago: float = 0.0, *cards: dict[str, Any], asked: str = "first", **fields: Any) -> NodeView:
+    """Node a, cordoned and empty, with a written card, at a step of its power cycle.
+
+    asked: boot id after which its agent was asked what the card runs.
+    """
     since = (NOW - timedelta(seconds=ago)).isoformat()
     power = {"step": step, "since": since, "bootId": "first", "controller": "https://10.0.0.5", "secret": "bmc"}
+    power["askedBootId"] = asked
     record = stored("PowerCycling", ago, **({"power": power} if step else {}))
     return view("a", old(phase="PowerCycling"), *cards, rollout=record, **{**OURS, **BMC, **fields})
 
@@ -70,7 +74,7 @@ TABLE: dict[str, tuple[NodeView, tuple[str, str, str]]] = {
         view(
             "a",
             old(phase="PowerCycling") | {"bitstream": ""},
-            rollout=waiting("Waiting", 5).record.to_json(),
+            rollout=waiting("Waiting", 5, asked="second").record.to_json(),
             **{**OURS, **BMC, "boot_id": "second"},
         ),
         ("PowerCycling", "PowerCycling", "TurnedOn"),
@@ -154,7 +158,11 @@ def test_a_person_is_told_what_to_do_and_that_a_reboot_was_not_enough() -> None:
     told = decide([waiting("Waiting", 5)], **manual).nodes["a"]
     assert str(told.reason) == "PowerCycleRequired"
     assert told.message == "power-cycle a (a reboot is not enough): switch it off, wait 10 s, switch it on."
-    again = decide([waiting("Waiting", 5, boot_id="second")], **manual).nodes["a"]
+    restarted = waiting("Waiting", 5, boot_id="second")
+    first = decide([restarted], **manual).nodes["a"]
+    assert first.message == "a was restarted; its agent is asked what its cards run now.", "its report is of before"
+    assert first.record.power is not None and first.record.power.generation > restarted.card_node.metadata.generation
+    again = decide([waiting("Waiting", 5, asked="second", boot_id="second")], **manual).nodes["a"]
     assert again.message.startswith("a was restarted, and 0000:3b:00.0 still runs 1.1.0: power-cycle a")
 
 

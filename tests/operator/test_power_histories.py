@@ -191,7 +191,7 @@ class PowerHistories(Histories):
         for machine in world.machines.values():
             machine.mood, machine.named = "well", True
         for _ in range(12):
-            self.everything_takes_a_step()
+            self.everybody_works(1)
             world.pass_time(30)
         for node in world.nodes.values():
             assert world.machines[node.name].on, f"{node.name} is left off"

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -39,14 +39,12 @@ class Heard:
 class Crowd:
     """Use it as a context. offline: the recordings, and what the model makes of each without any server.
 
-    url: where streams go in, or what says so for each new one.
-
     It runs on an event loop of its own in a thread: a test may wait for the cluster meanwhile.
     """
 
-    def __init__(self, offline: Mapping[Path, str], url: str | Callable[[], str], streams: int) -> None:
+    def __init__(self, offline: Mapping[Path, str], url: str, streams: int) -> None:
         self._offline = offline
-        self._url = url if callable(url) else lambda: url
+        self._url = url
         self._streams = streams
         self._audio: dict[Path, Pcm] = {recording: read_recording(recording) for recording in offline}
         self._ending = threading.Event()
@@ -102,7 +100,7 @@ class Crowd:
 
     async def _stream(self, recording: Path) -> Heard:
         options = Options(patience_seconds=PATIENCE_SECONDS)
-        url, began = self._url(), f"{datetime.now(UTC):%H:%M:%S}"
+        url, began = self._url, f"{datetime.now(UTC):%H:%M:%S}"
         try:
             return Heard(recording, await transcribe(self._audio[recording], url, options), url=url, began=began)
         except (StreamError, OSError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gharial_api.node import LastFlash, NodeStatus
+from gharial_api.rollout import SWITCHING
 from gharial_operator.facts import NodeFacts, PowerAnswer
 from gharial_operator.policies.rollout import Desired, NodeView, Plan, rollout
 from gharial_operator.policies.rollout.drain import leave
@@ -132,11 +133,14 @@ class PowerWorld(World):
         self.doomed.discard(name)
 
     def delete_card_node(self, name: str) -> None:
-        """Somebody deletes it; its finalizer holds it while the machine may be off."""
-        spec = self.nodes[name].spec
-        if spec is not None and switching(spec.rollout):
+        """Somebody deletes it: at rest, or while the machine may be off, when its finalizer holds it.
+
+        Not in the middle of a write: a node that an admin uncordons, too, would count as in service for a moment.
+        """
+        node = self.nodes[name]
+        if node.spec is not None and switching(node.spec.rollout):
             self.doomed.add(name)
-        elif spec is not None:
+        elif not node.busy and not node.cordoned_by:
             self.forget_card_node(name)
 
     def delete_node(self, name: str) -> None:
@@ -246,7 +250,7 @@ class PowerWorld(World):
             card.phase = "Validating"
         elif step == "TurnedOn":
             card.phase = "Enumerating"
-        elif order.bitstream is not None and order.bitstream.version != card.writing:
+        elif step not in SWITCHING and order.bitstream is not None and order.bitstream.version != card.writing:
             card.phase, card.attempt = "Flashing", 1
             self.memories[id(card)].in_write = False
             card.last = LastFlash(attempt=1, result="Running", time=self.now, version=card.writing)

@@ -150,6 +150,8 @@ def no_longer_wanted(case: Case) -> Verdict | None:
     intent, target = case.waits_for_power, case.desired.target
     if intent is None or not case.desired.whole_machine or target is None or intent.sha256 == target.sha256:
         return None
+    if case.desired.power_goes:
+        return None
     message = f"{case.name} was written with {intent.version}, and {target.version} is wanted now: it is written anew."
     return write_anew(case, target, 1, message)
 

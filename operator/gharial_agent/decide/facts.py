@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from gharial_api.rollout import PowerStep
+from gharial_api.rollout import SWITCHING, PowerStep
 from gharial_wire.licence import Bitstream, Judgement
 
 from gharial_agent.cards.protocol import Card
@@ -38,6 +38,11 @@ class Desired:
     def power_may_go(self) -> bool:
         """Whether the machine may lose its power at any moment: nothing is written then."""
         return self.whole_machine and self.power not in (None, "TurnedOn")
+
+    @property
+    def power_goes(self) -> bool:
+        """Whether the machine is on its way off and on again: nothing holds that up, and what is whole becomes live."""
+        return self.whole_machine and self.power in SWITCHING
 
 
 @dataclass(frozen=True)

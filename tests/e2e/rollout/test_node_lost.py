@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+import pytest
 from crowd import Crowd
-from gharial_cluster.demo.site import Site
+from gharial_cluster.demo.site import Site, wait_until
 from gharial_cluster.network_plan import NODES
 
 from .fleet import Fleet
@@ -31,3 +32,42 @@ def test_a_lost_node_is_named_and_the_other_serves_on(site: Site, fleet: Fleet, 
             site.cluster.power_on(lost)
         watching.wait(fleet.done, 280)
     fleet.expect_no_traces()
+
+
+@pytest.mark.timeout(900)
+def test_a_node_lost_for_good_is_forgotten_with_its_object_and_the_rollout_ends_with_those_that_are_left(
+    site: Site, fleet: Fleet, short: dict[Path, str]
+) -> None:
+    with Watching(site) as watching:
+        fleet.roll_out()
+        now = watching.wait(lambda now: any(seen.phase == "Flashing" for seen in now.values()), 60)
+        lost = next(node for node, seen in now.items() if seen.phase == "Flashing")
+        other = next(node for node in NODES if node != lost)
+        site.cluster.power_off(lost)
+        try:
+            watching.wait(lambda now: now[lost].reason == "NodeNotReady", 150)
+            assert watching.now()[other].state == "Pending"
+            site.delete("node", lost)
+            # Of the model's two pods one has no node any more: its budget keeps the other, until it wants one alone.
+            watching.wait(lambda now: now[other].reason == "PDBBlocked", 120)
+            scale(site, 1)
+            watching.wait(lambda now: (now[other].state, now[other].bitstream) == ("Done", fleet.version), 280)
+            assert site.get("asrcardnode", lost) is None
+            pool = site.wait_condition("asrcardpool", "simulated", "Ready", timeout=60)
+            assert "1 of 1 card" in pool["message"], pool
+            with Crowd(short, site.gateway_url(other), 2) as crowd:
+                pass
+            crowd.expect_whole()
+        finally:
+            site.cluster.power_on(lost)
+            wait_until(lambda: site.get("node", lost) is not None, 60, lambda: f"{lost} is not registered")
+            site.label_nodes(*NODES)
+            scale(site, 2)
+        # The machine is back after all: its card is found half-written, and gets what the others have.
+        watching.wait(fleet.done, 280)
+    fleet.expect_no_traces()
+
+
+def scale(site: Site, replicas: int) -> None:
+    """The admin says how many pods the model has."""
+    site.cluster.kubectl("scale", "asrmodel", "general", "-n", "speech", f"--replicas={replicas}")

@@ -18,7 +18,7 @@ from machines import CARD_NODES, NODES, add_node, card, report
 from manifests import pool
 from operator_life import live_until_write
 from redfish_emulator import power_state, redfish_emulator
-from rollout_hands import PODS, add_pod, cordon, kubelets, put_budget, state
+from rollout_hands import BUDGETS, PODS, add_pod, cordon, kubelets, put_budget, state
 
 POOLS = "/apis/asr.gharial.dev/v1alpha1/asrcardpools"
 SECRETS = "/api/v1/namespaces/gharial-system/secrets"
@@ -124,6 +124,7 @@ def machines(
         assert "unschedulable" not in item["spec"]
         api.delete(f"{NODES}/{item['metadata']['name']}")
     api.delete(f"{SECRETS}/bmc")
+    api.delete(f"{BUDGETS}/english")
 
 
 async def look(context: Context) -> None:

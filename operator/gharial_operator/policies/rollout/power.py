@@ -46,7 +46,7 @@ def power_cycle(round: Round, view: NodeView) -> Decision | None:
     if power is None or power.step != "Waiting":
         message = f"Cards of {view.name} are written; its agent is told to write nothing until the power is back."
         blank = MachinePowerCycle(step="Waiting", since=round.now)
-        made = _at(round, view, blank, "Waiting", boot_id=view.node.boot_id)
+        made = _at(round, view, blank, "Waiting", boot_id=view.node.boot_id, asked_boot_id=view.node.boot_id)
         return _stay(round, view, Reason.POWER_CYCLING, message, made)
     return _waits(round, view, power)
 
@@ -108,9 +108,13 @@ def _drained(round: Round, view: NodeView) -> Decision | None:
 def _waits(round: Round, view: NodeView, power: MachinePowerCycle) -> Decision:
     """Nothing is written and nobody is on the machine: it may be switched off by whoever does that."""
     name = view.name
+    if view.node.boot_id != power.asked_boot_id:
+        message = f"{name} was restarted; its agent is asked what its cards run now."
+        asked = _at(round, view, power, "Waiting", asked_boot_id=view.node.boot_id)
+        return _stay(round, view, Reason.POWER_CYCLING, message, asked)
     if not _told(view, power):
         silent = _since(round, power) >= AGENT_SECONDS
-        message = f"The agent of {name} has not said yet that it writes nothing any more."
+        message = f"The agent of {name} has not said yet what its cards run and that it writes nothing any more."
         return _stay(round, view, Reason.AGENT_NOT_REPORTING if silent else Reason.POWER_CYCLING, message, power)
     restarted = view.node.boot_id != power.boot_id
     here = [card for card in _waiting(view) if card.bitstream]

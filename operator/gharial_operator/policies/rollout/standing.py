@@ -5,7 +5,7 @@ from datetime import datetime
 from gharial_api.bitstream import Bitstream
 from gharial_api.conditions import Reason
 from gharial_api.node import BUSY_PHASES, Card
-from gharial_api.rollout import NodeRollout, PowerStep, RolloutState
+from gharial_api.rollout import SWITCHING, NodeRollout, RolloutState
 
 from gharial_operator.policies.cards import Stage, broken, failed, stage, usable
 from gharial_operator.policies.rollout.view import Desired, NodeView
@@ -16,8 +16,6 @@ BEFORE_FLASHING: frozenset[RolloutState] = frozenset({"Cordoned", "WaitingForStr
 WHILE_FLASHING: frozenset[RolloutState] = frozenset({"Flashing", "PowerCycling", "Enumerating", "Validating"})
 #: States in which something moves by itself.
 MOVING: frozenset[RolloutState] = BEFORE_FLASHING | WHILE_FLASHING | {"Uncordoned"}
-#: The machine may be without power, by our doing: it gets it back whatever happens meanwhile.
-SWITCHING: frozenset[PowerStep] = frozenset({"TurningOff", "KeptOff", "TurningOn"})
 _ORDER: tuple[RolloutState, ...] = ("Flashing", "PowerCycling", "Enumerating", "Validating")
 
 
