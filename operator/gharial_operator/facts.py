@@ -76,7 +76,7 @@ class PodView:
     """A pod of a pool's models on one of its nodes.
 
     blocked: why it may not go now, such as a budget that forbids it; empty if it may. grace: seconds that a pod which
-    is going was given. own: this operator runs in it.
+    is going was given. own: this operator runs in it. starting: it is let come up before it is asked to go.
     """
 
     namespace: str
@@ -87,6 +87,7 @@ class PodView:
     blocked: str = ""
     grace: int = 0
     own: bool = False
+    starting: bool = False
 
 
 @dataclass(frozen=True)

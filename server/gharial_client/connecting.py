@@ -52,7 +52,11 @@ async def open_stream(url: str, headers: dict[str, str], patience: Patience) -> 
             response = error.response
             told = (response.body or b"").decode(errors="replace").strip()
             why = f"the server refused the stream: {told or f'HTTP {response.status_code}'}"
-            if response.status_code not in _RETRYABLE:
+            # Envoy refuses so what has no ready pod behind it; where it is a real refusal, patience runs out.
+            nobody_there = response.status_code == 403 and not told
+            if nobody_there:
+                why = "no server is ready behind the gateway, or it refuses the stream (HTTP 403)"
+            if response.status_code not in _RETRYABLE and not nobody_there:
                 raise StreamError(why) from error
             await patience.pause(why, _seconds(response.headers.get("Retry-After")))
         except (OSError, TimeoutError, InvalidMessage) as error:

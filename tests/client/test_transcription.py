@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from http import HTTPStatus
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from gharial_wire.answers import encode_answer
 from gharial_wire.closing import RESTARTING
 from gharial_wire.request import StreamRequest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Response
 
 FAST = Options(pace=None)
 
@@ -48,6 +50,28 @@ async def test_a_refused_request_is_not_tried_again_and_the_reason_is_shown(harn
     async with harness.serve() as server:
         with pytest.raises(StreamError, match="lang de is not served by model general; served is en"):
             await transcribe(harness.spoken([1]), harness.url(server) + "?lang=de", FAST)
+
+
+@pytest.mark.parametrize(("reason", "opened"), [("", True), ("this key may not\n", False)])
+async def test_a_bare_403_of_a_gateway_without_ready_pods_is_asked_again_and_one_with_a_reason_is_not(
+    harness, reason: str, opened: bool
+) -> None:
+    refusals = iter([reason] * 2)
+
+    def gate(connection: ServerConnection, request: object) -> Response | None:
+        return connection.respond(HTTPStatus.FORBIDDEN, reason) if next(refusals, None) is not None else None
+
+    async def server(stream: ServerConnection) -> None:
+        while await stream.recv():
+            pass
+
+    async with serve(server, "127.0.0.1", 0, process_request=gate) as listening:
+        url = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        if opened:
+            assert (await transcribe(harness.spoken([]), url, FAST)).transcript == ""
+            return
+        with pytest.raises(StreamError, match="this key may not"):
+            await transcribe(harness.spoken([]), url, FAST)
 
 
 async def test_a_full_server_is_asked_again_after_its_retry_after(harness) -> None:

@@ -127,7 +127,6 @@ def test_a_person_power_cycles_machines_a_reboot_is_not_enough_and_a_card_that_s
         Watching(site) as watching,
         Entrances(site) as entrances,
         Crowd(short, entrances.url, STREAMS) as crowd,
-        hardware.mended(),
     ):
         fleet.roll_out(**policy)
         waits = "power-cycle"

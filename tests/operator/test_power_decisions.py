@@ -175,9 +175,11 @@ def test_a_pool_that_goes_holds_on_to_machines_that_may_be_off_and_to_no_others(
     decision = decide_pool(facts)
     assert set(decision.card_nodes) == {"a"} and set(decision.machines) == {"a"} and decision.hold
     assert [node.metadata.name for node in decision.remove] == ["b"]
-    on = decide_pool(replace(facts, power={"a": PowerAnswer(Power.ON, "", NOW)}))
-    power = on.card_nodes["a"].record.power
-    assert power is not None and power.step == "TurnedOn"
+    for seconds, step in ((5, "TurningOn"), (300, "TurnedOn")):
+        # Its kubelet is waited for: a controller may be another machine's.
+        on = says(waiting("TurningOn", seconds, ready=False), Power.ON)
+        power = decide_pool(pool_facts(gone, on, idle)).card_nodes["a"].record.power
+        assert power is not None and power.step == step
 
 
 def test_the_pool_names_the_node_whose_controller_gives_trouble() -> None:

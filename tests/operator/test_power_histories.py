@@ -92,7 +92,8 @@ class PowerHistories(Histories):
 
     @rule(number=some_node, mood=moods)
     def a_controller_changes_its_mood(self, number: int, mood: Mood) -> None:
-        self.world.machines[self.node(number).name].mood = mood
+        if self.node(number).name not in self.world.unknown:
+            self.world.machines[self.node(number).name].mood = mood
 
     @rule(number=some_node)
     def an_annotation_goes_or_comes(self, number: int) -> None:
@@ -222,7 +223,8 @@ class PowerHistories(Histories):
                 self.world.switch(name, True)
 
     def may_stay_cordoned(self, node: SimNode, found: NodePlan) -> bool:
-        return super().may_stay_cordoned(node, found) or str(found.reason) in POWER_STOPS
+        lost_on_the_way = found.state == "PowerCycling" and not node.ready
+        return super().may_stay_cordoned(node, found) or lost_on_the_way or str(found.reason) in POWER_STOPS
 
     def is_a_named_stop(self, found: NodePlan) -> bool:
         return super().is_a_named_stop(found) or str(found.reason) in POWER_STOPS

@@ -145,8 +145,9 @@ class PowerWorld(World):
 
     def delete_node(self, name: str) -> None:
         """Somebody deletes the Node of a machine that is off; its pods go with it, and its kubelet makes it anew."""
-        node = self.nodes[name]
-        if self.machines[name].on:
+        node, machine = self.nodes[name], self.machines[name]
+        # Where also the controller speaks of another machine, nobody can know what becomes of this one.
+        if machine.on or machine.mood == "another machine's":
             return
         self.unknown.add(name)
         node.cordoned_by, node.mark, node.ready = "", "", False

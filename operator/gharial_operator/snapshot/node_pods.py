@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from gharial_api import names
 from gharial_api.base import JsonObject
@@ -19,6 +20,9 @@ from gharial_operator.snapshot.reads import Reads
 
 #: On a pod that the kubelet made from a file of the node: it cannot be evicted, and starts again with the machine.
 _STATIC = "kubernetes.io/config.mirror"
+#: A pod that is asked to go in its first moments cannot run its preStop hooks yet: an Envoy of Envoy Gateway then
+#: stays for its whole grace period, which for streams is hours. It is ready, or given up, after so many seconds.
+_STARTING_SECONDS = 30
 _OPERATOR_LABELS = {"app.kubernetes.io/component": "operator", "app.kubernetes.io/name": "gharial"}
 
 
@@ -83,7 +87,17 @@ def _view(pod: JsonObject, budgets: Iterable[JsonObject]) -> PodView:
         terminating=facts.terminating,
         blocked=blocked(covering) if facts.ready and not facts.terminating else "",
         grace=int(meta.get("deletionGracePeriodSeconds", 0)),
+        starting=not facts.ready and not facts.terminating and _age(pod) < _STARTING_SECONDS,
     )
+
+
+def _age(pod: JsonObject) -> float:
+    """Seconds since the pod came to its node."""
+    status = pod.get("status", {})
+    conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
+    placed = conditions.get("PodScheduled", {}).get("lastTransitionTime")
+    since = status.get("startTime") or placed or pod["metadata"]["creationTimestamp"]
+    return (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()
 
 
 def _covers(budget: JsonObject, pod: JsonObject) -> bool:

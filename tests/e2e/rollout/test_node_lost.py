@@ -46,7 +46,7 @@ def test_a_node_lost_for_good_is_forgotten_with_its_object_and_the_rollout_ends_
         site.cluster.power_off(lost)
         try:
             watching.wait(lambda now: now[lost].reason == "NodeNotReady", 150)
-            assert watching.now()[other].state == "Pending"
+            assert watching.now()[other].bitstream != fleet.version
             site.delete("node", lost)
             # Of the model's two pods one has no node any more: its budget keeps the other, until it wants one alone.
             watching.wait(lambda now: now[other].reason == "PDBBlocked", 120)

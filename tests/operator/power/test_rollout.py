@@ -253,6 +253,22 @@ def test_a_machine_gets_its_power_back_though_its_asrcardnode_or_node_or_pool_is
     assert not cordon(api, "node-a")[0]
 
 
+def test_a_pod_that_starts_on_a_machine_is_let_come_up_before_it_is_asked_to_go(
+    api: Api, machines: dict[str, Machine]
+) -> None:
+    add_pod(api, "stranger", "node-a")
+    unready = {"conditions": [{"type": "Ready", "status": "False"}]}
+    api.merge(f"{PODS}/stranger", {"metadata": {"labels": None}})
+    api.merge(f"{PODS}/stranger/status", {"status": unready})
+    until(api, machines, lambda: state(api, "node-a") == "WaitingForStreams")
+    operator_lives()
+    assert "deletionTimestamp" not in api.get(f"{PODS}/stranger")["metadata"]
+    assert "default/stranger" in why(api, "node-a")
+    api.merge(f"{PODS}/stranger/status", {"status": {"startTime": "2026-01-01T00:00:00Z"}})
+    operator_lives()
+    assert "deletionTimestamp" in api.get(f"{PODS}/stranger")["metadata"], "it has had its time"
+
+
 def test_a_machine_without_a_controllers_address_is_named_before_it_is_drained(
     api: Api, machines: dict[str, Machine]
 ) -> None:

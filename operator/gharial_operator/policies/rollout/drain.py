@@ -74,7 +74,8 @@ def send_away(round: Round, view: NodeView) -> tuple[Action, ...]:
     # Pods that are no model's go without an event that would wake the pool.
     if staying or (view.pods and round.desired.whole_machine):
         round.look_in(EVICT_SECONDS)
-    return tuple(Evict(pod) for pod in staying if not pod.blocked and (last or not pod.own))
+    ripe = [pod for pod in staying if not pod.blocked and not pod.starting]
+    return tuple(Evict(pod) for pod in ripe if last or not pod.own)
 
 
 def what_stays(view: NodeView) -> tuple[Reason, str]:
@@ -84,7 +85,8 @@ def what_stays(view: NodeView) -> tuple[Reason, str]:
         who = names(f"{pod.namespace}/{pod.name}" for pod in blocked)
         return Reason.PDB_BLOCKED, f"{who} on {view.name} may not go now: {blocked[0].blocked}"
     if view.pods:
-        return Reason.WAITING_FOR_STREAMS, f"Pods on {view.name} go when their streams have ended."
+        who = names(f"{pod.namespace}/{pod.name}" for pod in view.pods)
+        return Reason.WAITING_FOR_STREAMS, f"Pods leave {view.name} when their streams have ended: {who}."
     message = f"No pod that could be sent away is left on {view.name}, and its cards still serve streams."
     return Reason.WAITING_FOR_STREAMS, message
 

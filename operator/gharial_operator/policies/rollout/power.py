@@ -213,7 +213,9 @@ def _turning_on(round: Round, view: NodeView, power: MachinePowerCycle, answer: 
     name = view.name
     restarted = view.node.ready and view.node.boot_id != power.boot_id
     on = answer is not None and answer.power is Power.ON
-    if restarted or (on and view.leaving):
+    # A node that the pool lets go of need not come back: then the word of the controller is enough, in the end.
+    let_go = view.leaving and (view.node.deleted or _since(round, power) >= RESTART_SECONDS)
+    if restarted or (on and let_go):
         message = f"{name} has started anew; its cards are looked for."
         return _stay(round, view, Reason.POWER_CYCLING, message, _at(round, view, power, "TurnedOn"))
     if not on:

@@ -211,8 +211,11 @@ class Round:
         return on_its_way or self.stage(view) is Stage.BUSY
 
     def is_down(self, view: NodeView) -> bool:
-        """Whether the node is out of service whatever becomes of it in this round."""
-        if not view.node.ready or view.node.cordoned:
+        """Whether the node is out of service whatever becomes of it in this round.
+
+        One whose agent has said nothing yet may be anything, also in the middle of a write.
+        """
+        if not view.node.ready or view.node.cordoned or not view.reported:
             return True
         if self.given_up(view):
             return out_of_service(view)
