@@ -14,14 +14,14 @@ from .watching import AGENT_STATES, ON_THE_WAY, Seen, Watching
 STREAMS = 6
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_operator_is_killed_in_every_state_and_the_rollout_ends_in_done(
     site: Site, fleet: Fleet, short: dict[Path, str]
 ) -> None:
     killed: set[str] = set()
     with Watching(site) as watching, Crowd(short, site.gateway_url(), STREAMS) as crowd, Killing(site) as killing:
         fleet.roll_out()
-        for seen in watching.each(290):
+        for seen in watching.each(540):
             if seen.state in ON_THE_WAY and seen.state not in killed and seen.is_fresh:
                 killed |= {seen.state} if kill_operator(killing, seen) else set()
             if ended(fleet, watching, killed):
@@ -61,14 +61,14 @@ def kill_operator(killing: Killing, seen: Seen) -> str:
     return leader
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_agent_is_killed_in_every_state_and_the_cards_end_whole(
     site: Site, fleet: Fleet, short: dict[Path, str]
 ) -> None:
     killed: set[str] = set()
     with Watching(site) as watching, Crowd(short, site.gateway_url(), STREAMS) as crowd, Killing(site) as killing:
         fleet.roll_out()
-        for seen in watching.each(290):
+        for seen in watching.each(540):
             # The agent's own states are told by the card's phase, the operator's by the node's state.
             state = seen.phase if seen.phase in AGENT_STATES else seen.state
             if state in ON_THE_WAY and state not in killed and seen.is_fresh:

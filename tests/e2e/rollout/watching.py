@@ -41,7 +41,7 @@ class Seen:
     @property
     def is_fresh(self) -> bool:
         """Whether the report has just come: a hand that strikes now strikes in this state."""
-        return time.monotonic() - self.at < 0.05
+        return time.monotonic() - self.at < 0.1
 
     @property
     def reason(self) -> str:
