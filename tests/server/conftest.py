@@ -98,8 +98,9 @@ class Harness:
             await child.wait()
 
     def connect(self, server: Running, target: str = TARGET, **options: Any) -> connect:
-        """A plain connection to the server's stream."""
-        return connect(f"ws://127.0.0.1:{server.port}{target}", proxy=None, compression=None, **options)
+        """A plain connection to the server's stream; it waits as long as a busy machine takes."""
+        patient = {"proxy": None, "compression": None, "open_timeout": 60, "ping_timeout": None}
+        return connect(f"ws://127.0.0.1:{server.port}{target}", **{**patient, **options})
 
     async def end(self, connection: ClientConnection) -> list[str]:
         """Sends the end of stream and returns all answers up to the Close frame."""
