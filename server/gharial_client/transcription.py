@@ -65,7 +65,7 @@ class Result:
 async def transcribe(
     audio: Pcm | Source,
     url: str,
-    options: Options = Options(),  # noqa: B008
+    options: Options = Options(),
     on_answer: OnAnswer = lambda answer: None,
     on_rewind: OnRewind = lambda seconds, transcript: None,
 ) -> Result:
