@@ -4,7 +4,7 @@ Agents hold to what `gharial_agent.decide` does: nothing is written while the ma
 fail, answer nothing, ignore what they are asked for, or belong to another machine.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gharial_api.node import LastFlash, NodeStatus
@@ -74,16 +74,8 @@ class PowerWorld(World):
         machine = self.machines[node.name]
         if node.name in self.unknown:
             return NodeFacts(node.name, {}, ready=False, cordoned=True, deleted=True)
-        return NodeFacts(
-            node.name,
-            dict(node.labels),
-            node.ready,
-            cordoned=bool(node.cordoned_by),
-            cordon_mark=node.mark,
-            cordon_written_by_us=node.cordoned_by == "us",
-            boot_id=str(machine.boot),
-            controller=f"https://{node.name}" if machine.named else "",
-        )
+        address = f"https://{node.name}" if machine.named else ""
+        return replace(super().facts(node), boot_id=str(machine.boot), controller=address)
 
     def views(self) -> list[NodeView]:
         return [self.view(node, node.name in self.unknown) for node in self.nodes.values() if self.is_seen(node)]

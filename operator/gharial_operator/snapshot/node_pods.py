@@ -15,7 +15,7 @@ from gharial_operator.config import OperatorConfig
 from gharial_operator.facts import PodView
 from gharial_operator.seen import Seen
 from gharial_operator.snapshot import views
-from gharial_operator.snapshot.pods import Pod, blocked, pod_facts
+from gharial_operator.snapshot.pods import Pod, blocked, pod_facts, see_pod
 from gharial_operator.snapshot.reads import Reads
 
 #: On a pod that the kubelet made from a file of the node: it cannot be evicted, and starts again with the machine.
@@ -36,16 +36,21 @@ async def model_pods(reads: Reads, pool: str) -> tuple[PodView, ...]:
 
 def _model_pod(seen: Seen[Pod], by_model: Mapping[tuple[str | None, str], str]) -> PodView:
     pod = seen.value
-    # A pod that is not ready may go whatever its budget says.
+    return _pod_view(pod, by_model.get((pod.namespace, pod.model), ""))
+
+
+def _pod_view(pod: Pod, budgets_say: str, starting: bool = False) -> PodView:
+    """budgets_say: why budgets keep it. A pod that is not ready may go whatever they say."""
     firm = pod.facts.ready and not pod.facts.terminating
     return PodView(
         namespace=pod.namespace,
-        name=seen.name,
+        name=pod.facts.name,
         uid=pod.uid,
         node=pod.node,
         terminating=pod.facts.terminating,
-        blocked=by_model.get((pod.namespace, pod.model), "") if firm else "",
+        blocked=budgets_say if firm else "",
         grace=pod.grace,
+        starting=starting,
     )
 
 
@@ -75,20 +80,11 @@ def _operator_last(pod: PodView, config: OperatorConfig, relieved: bool) -> PodV
     return replace(pod, own=True, blocked=pod.blocked if relieved else alone)
 
 
-def _view(pod: JsonObject, budgets: Iterable[JsonObject]) -> PodView:
-    meta, facts = pod["metadata"], pod_facts(pod)
-    covering = [budget for budget in budgets if _covers(budget, meta)]
-    # A pod that is not ready may go whatever its budget says.
-    return PodView(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        node=pod["spec"]["nodeName"],
-        terminating=facts.terminating,
-        blocked=blocked(covering) if facts.ready and not facts.terminating else "",
-        grace=int(meta.get("deletionGracePeriodSeconds", 0)),
-        starting=not facts.ready and not facts.terminating and _age(pod) < _STARTING_SECONDS,
-    )
+def _view(live: JsonObject, budgets: Iterable[JsonObject]) -> PodView:
+    pod = see_pod(live)
+    covering = [budget for budget in budgets if _covers(budget, live["metadata"])]
+    starting = not pod.facts.ready and not pod.facts.terminating and _age(live) < _STARTING_SECONDS
+    return _pod_view(pod, blocked(covering), starting)
 
 
 def _age(pod: JsonObject) -> float:

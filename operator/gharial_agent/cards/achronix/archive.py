@@ -16,11 +16,11 @@ import tarfile
 from dataclasses import dataclass
 from datetime import date
 
+from gharial_wire.bitstream import BODY_OFFSET
+
 MANIFEST = "manifest.json"
 PAGE_0 = "bitstream_page0.flash"
 BODY = "bitstream.flash"
-# Page 0 lies below the bitstream.
-BODY_OFFSET = 4096
 VERSION = re.compile(r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$")
 
 

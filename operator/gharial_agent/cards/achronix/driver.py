@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gharial_api.names import CARD_PCI_DEVICE, CARD_PCI_VENDOR
+from gharial_wire.bitstream import BODY_OFFSET
 from gharial_wire.licence import Bitstream
 
 from gharial_agent.cards.achronix import script
-from gharial_agent.cards.achronix.archive import BODY, BODY_OFFSET, PAGE_0, unpack
+from gharial_agent.cards.achronix.archive import BODY, PAGE_0, unpack
 from gharial_agent.cards.achronix.jtag import device_of
 from gharial_agent.cards.protocol import Card, CardError, FlashTarget, Inventory, JsonObject, ToolRun, release_day
 from gharial_agent.cards.serial_number import serial_number

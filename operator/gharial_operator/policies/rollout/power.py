@@ -213,15 +213,15 @@ def _turning_on(round: Round, view: NodeView, power: MachinePowerCycle, answer: 
     name = view.name
     restarted = view.node.ready and view.node.boot_id != power.boot_id
     on = answer is not None and answer.power is Power.ON
+    waited = _since(round, power)
     # A node that the pool lets go of need not come back: then the word of the controller is enough, in the end.
-    let_go = view.leaving and (view.node.deleted or _since(round, power) >= RESTART_SECONDS)
+    let_go = view.leaving and (view.node.deleted or waited >= RESTART_SECONDS)
     if restarted or (on and let_go):
         message = f"{name} has started anew; its cards are looked for."
         return _stay(round, view, Reason.POWER_CYCLING, message, _at(round, view, power, "TurnedOn"))
     if not on:
         message = f"{name} is switched on."
         return _asked(round, view, answer, message, power, Turn(name, Switch.TURN_ON), RESTART_SECONDS)
-    waited = _since(round, power)
     if waited < RESTART_SECONDS:
         round.look_in(RESTART_SECONDS - waited)
         return _stay(round, view, Reason.POWER_CYCLING, f"{name} has its power back and is starting.", power)
