@@ -21,6 +21,7 @@ from gharial_agent.decide.verdict import (
 from gharial_agent.store import CardRecord, Intent, Step
 from gharial_api.rollout import PowerStep
 from gharial_wire.licence import Bitstream, Judgement, Licence, LicenceState
+from licence_troubles import TROUBLES
 
 NOW = 1_000_000.0
 ID = "0123456789abcdef"
@@ -166,17 +167,7 @@ def test_a_card_in_use_is_waited_for_and_an_idle_pod_is_sent_away() -> None:
     assert verdict(used).action is None and verdict(idle).action is None
 
 
-@pytest.mark.parametrize(
-    ("state", "reason"),
-    [
-        (LicenceState.MISSING, "LicenceMissing"),
-        (LicenceState.WRONG_CARD, "LicenceForAnotherCard"),
-        (LicenceState.BAD_SIGNATURE, "LicenceSignatureWrong"),
-        (LicenceState.EXPIRED, "LicenceExpired"),
-        (LicenceState.VERSION_EXCEEDED, "LicenceVersionExceeded"),
-        (LicenceState.RELEASE_DATE_EXCEEDED, "LicenceReleaseDateExceeded"),
-    ],
-)
+@pytest.mark.parametrize(("state", "reason"), TROUBLES)
 def test_an_unlicensed_card_gets_no_pod_and_says_why(state: LicenceState, reason: str) -> None:
     card = replace(FACTS, card=replace(CARD, bitstream=CURRENT), licence=Judgement(state), licence_message="Why.")
     unlicensed = verdict(in_service(card, "1.14.0"))

@@ -12,6 +12,7 @@ from gharial_agent.status import node_status
 from gharial_agent.store import CardRecord
 from gharial_api import AsrCardNode
 from gharial_wire.licence import Bitstream, Judgement, Licence, LicenceState
+from licence_troubles import TROUBLES
 from prometheus_client import REGISTRY
 
 ID = "0123456789abcdef"
@@ -36,17 +37,7 @@ def a_card(state: LicenceState, days: int | None = None) -> CardFacts:
     return CardFacts(ID, record, card, False, Judgement(state, licence), "What is wrong.")
 
 
-@pytest.mark.parametrize(
-    ("state", "reason"),
-    [
-        (LicenceState.MISSING, "LicenceMissing"),
-        (LicenceState.WRONG_CARD, "LicenceForAnotherCard"),
-        (LicenceState.BAD_SIGNATURE, "LicenceSignatureWrong"),
-        (LicenceState.EXPIRED, "LicenceExpired"),
-        (LicenceState.VERSION_EXCEEDED, "LicenceVersionExceeded"),
-        (LicenceState.RELEASE_DATE_EXCEEDED, "LicenceReleaseDateExceeded"),
-    ],
-)
+@pytest.mark.parametrize(("state", "reason"), TROUBLES)
 def test_each_trouble_is_a_condition_an_event_and_a_metric_of_its_own(state: LicenceState, reason: str) -> None:
     facts = NodeFacts((a_card(state),), image=Image())
     verdicts = decide(facts, Desired(None, False), 0.0, Limits()).verdicts

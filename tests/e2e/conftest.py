@@ -46,3 +46,9 @@ def recordings() -> list[Path]:
 def offline(recordings: list[Path]) -> dict[Path, str]:
     """What the same artefact makes of each recording without any server."""
     return offline_transcripts(recordings)
+
+
+@pytest.fixture(scope="session")
+def short(offline: dict[Path, str]) -> dict[Path, str]:
+    """Recordings of some seconds: a node is drained as soon as the last of them has ended."""
+    return {recording: words for recording, words in offline.items() if recording.name != "digits.flac"}

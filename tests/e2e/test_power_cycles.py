@@ -84,9 +84,8 @@ def other(node: str) -> str:
 
 @pytest.mark.timeout(1200)
 def test_machines_are_power_cycled_under_live_streams_although_one_controller_is_silent_and_one_fails(
-    site: Site, fleet: Fleet, offline: dict[Path, str]
+    site: Site, fleet: Fleet, short: dict[Path, str]
 ) -> None:
-    short = {recording: words for recording, words in offline.items() if recording.name != "digits.flac"}
     power = {"provider": "redfish", "secretRef": {"name": LOGIN}, "shutdownSeconds": 30}
     with (
         controllers(site) as running,
@@ -118,9 +117,8 @@ def test_machines_are_power_cycled_under_live_streams_although_one_controller_is
 
 @pytest.mark.timeout(1200)
 def test_a_person_power_cycles_machines_a_reboot_is_not_enough_and_a_card_that_stays_away_is_flashed_again(
-    site: Site, fleet: Fleet, offline: dict[Path, str]
+    site: Site, fleet: Fleet, short: dict[Path, str]
 ) -> None:
-    short = {recording: words for recording, words in offline.items() if recording.name != "digits.flac"}
     hardware = Hardware(site)
     policy = {"powerCycle": {"provider": "manual"}, "retries": 1, "backoffSeconds": 1}
     with (

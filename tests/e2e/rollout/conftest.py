@@ -1,7 +1,6 @@
 """Rollouts on the real cluster that are disturbed: each test takes the bitstream that the one before left out."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from gharial_cluster.demo.site import Site
@@ -24,9 +23,3 @@ def nobody_cordons(fleet: Fleet) -> Iterator[None]:
     for node in fleet.cordoned():
         fleet.site.cluster.kubectl("uncordon", node)
         fleet.site.cluster.kubectl("annotate", "node", node, f"{CORDON_MARK}-")
-
-
-@pytest.fixture(scope="session")
-def short(offline: dict[Path, str]) -> dict[Path, str]:
-    """Recordings of some seconds: a node is drained as soon as the last of them has ended."""
-    return {recording: words for recording, words in offline.items() if recording.name != "digits.flac"}

@@ -13,10 +13,7 @@ from .watching import Watching
 
 def test_a_lost_node_is_named_and_the_other_serves_on(site: Site, fleet: Fleet, short: dict[Path, str]) -> None:
     with Watching(site) as watching:
-        fleet.roll_out()
-        now = watching.wait(lambda now: any(seen.phase == "Flashing" for seen in now.values()), 60)
-        lost = next(node for node, seen in now.items() if seen.phase == "Flashing")
-        other = next(node for node in NODES if node != lost)
+        lost, other = one_is_flashed(fleet, watching)
         site.cluster.power_off(lost)
         try:
             # maxUnavailable is 1, and one node is down: the other keeps its bitstream and goes on serving.
@@ -39,10 +36,7 @@ def test_a_node_lost_for_good_is_forgotten_with_its_object_and_the_rollout_ends_
     site: Site, fleet: Fleet, short: dict[Path, str]
 ) -> None:
     with Watching(site) as watching:
-        fleet.roll_out()
-        now = watching.wait(lambda now: any(seen.phase == "Flashing" for seen in now.values()), 60)
-        lost = next(node for node, seen in now.items() if seen.phase == "Flashing")
-        other = next(node for node in NODES if node != lost)
+        lost, other = one_is_flashed(fleet, watching)
         site.cluster.power_off(lost)
         try:
             watching.wait(lambda now: now[lost].reason == "NodeNotReady", 150)
@@ -71,3 +65,11 @@ def test_a_node_lost_for_good_is_forgotten_with_its_object_and_the_rollout_ends_
 def scale(site: Site, replicas: int) -> None:
     """The admin says how many pods the model has."""
     site.cluster.kubectl("scale", "asrmodel", "general", "-n", "speech", f"--replicas={replicas}")
+
+
+def one_is_flashed(fleet: Fleet, watching: Watching) -> tuple[str, str]:
+    """A rollout begins; returns the node whose card is being written, and the other one."""
+    fleet.roll_out()
+    now = watching.wait(lambda now: any(seen.phase == "Flashing" for seen in now.values()), 60)
+    lost = next(node for node, seen in now.items() if seen.phase == "Flashing")
+    return lost, next(node for node in NODES if node != lost)
